@@ -24,6 +24,8 @@ NO_BREAK: Final = "\u00a0"
 MINUS: Final = "\u2212"
 SIGNS: Final = str.maketrans({",": get_group_symbol(FRENCH), ".": get_decimal_symbol(FRENCH), "-": MINUS})
 BEFORE: Final = re.compile(r" (?=[;:!?»%‰·](?:[\s<.,;)]|$))")
+# Before a unit in letters: "48 h", "15 à 19 ans".
+UNIT: Final = re.compile(r"(?<=\d) (?=(?:h|ans)\b)")
 THOUSANDS: Final = re.compile(r"(?<=\d) (?=\d{3}(?:\D|$))")
 UNIT_NUMBER: Final = re.compile(r"(?:(?<=\bpour)|(?<=\bsur)) (?=\d)")
 # A page has a number several times: in charts of two widths and in a table.
@@ -141,8 +143,8 @@ def unbroken(text: str) -> str:
 
 
 def typeset(text: str) -> str:
-    """The text with no-break spaces before high punctuation and after an opening guillemet."""
-    return BEFORE.sub(NO_BREAK, text.replace("« ", f"«{NO_BREAK}"))
+    """The text with no-break spaces before high punctuation and units, and after an opening guillemet."""
+    return UNIT.sub(NO_BREAK, BEFORE.sub(NO_BREAK, text.replace("« ", f"«{NO_BREAK}")))
 
 
 def sex(code: str) -> str:

@@ -5,7 +5,7 @@ the facts again, with the range of months as its period.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -143,6 +143,11 @@ def _range(lake: Lake, indicator: Indicator, request: KpiRequest) -> MonthRange:
     outside = last[:4] < low or first[:4] > high if yearly else not low <= first <= last <= high
     if outside:
         raise ChuError(f"the data cover {low} to {high}, not {first} to {last}")
+    if not _depends_on_periods(indicator.releasable) and yearly and (first[5:], last[5:]) != ("01", "12"):
+        raise ChuError(
+            f"{indicator.name} has whole years only, not {first} to {last}: "
+            f"ask for --from {first[:4]}-01 --to {last[:4]}-12"
+        )
     year, month_number = int(last[:4]), int(last[5:])
     end = date(year + month_number // 12, month_number % 12 + 1, 1)
     return MonthRange(date.fromisoformat(f"{first}-01"), end)
@@ -183,16 +188,25 @@ class _Evaluation:
 
     def rows(self, table: Table) -> pa.Table:
         """The rows of the table, completed by the `finish` function of its query."""
-        rows = self._resources.engine.arrow(self._frame(table))
         if not _depends_on_periods(table):
-            return rows
-        finish = table.rows.in_periods(self._periods).finish
+            return self._resources.engine.arrow(self._frame(table))
+        rows = self._resources.engine.arrow(self._computed(table))
+        finish = self._finish(table)
         return finish(rows) if finish else rows
 
     def _frame(self, table: Table) -> Any:
+        """The rows of a table that is read by another one, completed in the engine."""
         if table not in self._frames:
-            self._frames[table] = self._computed(table) if _depends_on_periods(table) else self._read(table)
+            self._frames[table] = self._completed(table) if _depends_on_periods(table) else self._read(table)
         return self._frames[table]
+
+    def _completed(self, table: Table) -> Any:
+        rows = self._computed(table)
+        finish = self._finish(table)
+        return self._resources.engine.finished(table, rows, finish) if finish else rows
+
+    def _finish(self, table: Table) -> Callable[[pa.Table], pa.Table] | None:
+        return table.rows.in_periods(self._periods).finish
 
     def _computed(self, table: Table) -> Any:
         query = table.rows.in_periods(self._periods)

@@ -280,7 +280,7 @@ kpi_deaths_by_month = Indicator(
             "décès comptés.",
         ),
         caution="Les décès attendus ne tiennent pas compte du vieillissement : dans une population qui vieillit, un léger excédent est "
-        "habituel. Le lieu est celui du décès, pas celui du domicile.",
+        "habituel. Chaque région a ses propres médianes : les excédents des régions ne s’additionnent pas à celui de la France. Le lieu est celui du décès, pas celui du domicile.",
         compared="décès attendus",
         related=("mortalite", "deces-region"),
     ),

@@ -296,7 +296,7 @@ kpi_mortality = Indicator(
                 "intervalle de confiance à 95 % (Poisson exact)",
                 DEATHS,
                 None,
-                "à âge égal, la mortalité est de {value}{where}",
+                "à âge égal, l’indice de mortalité{where} est de {value}",
                 1,
                 better="lower",
             ),

@@ -10,7 +10,7 @@ from typing import Final
 
 from chu_platform import french
 from chu_platform.portal.addresses import MEASURE, PERIOD, question_address
-from chu_platform.portal.cells import Offered, Row, X, chosen, history, offered, relation
+from chu_platform.portal.cells import Offered, Row, X, chosen, history, offered, periods_at, relation
 from chu_platform.portal.questions import Measure, Parameter, Question
 from chu_platform.portal.readable_periods import Period, is_written
 from chu_platform.portal.reader import Snapshot
@@ -145,10 +145,22 @@ def choose(snapshot: Snapshot, slug: str, given: Iterable[tuple[str, str]]) -> C
         )
     periods = offered(rows)
     period, exact = chosen(periods, written)
+    if period is None and written in _written_periods(snapshot, question):
+        period, exact = chosen(periods, None)[0], False
     if period is None:
         raise Refused("Les données ne couvrent pas cette période.", HTTPStatus.NOT_FOUND)
     others = _others(snapshot, question, x, [asked[name] for name in OTHERS if asked.get(name)])
     return Choice(question, x, period, measure, MEASURE in asked, periods, rows, None if exact else written, others)
+
+
+def _written_periods(snapshot: Snapshot, question: Question) -> frozenset[str]:
+    """All periods for which the table has rows, as an address has them."""
+
+    def find() -> frozenset[str]:
+        grains = ("month", "quarter", "year", "all")
+        return frozenset(p.written for grain in grains for p in periods_at(snapshot, question, grain))
+
+    return snapshot.once(("written periods", question.slug), find)
 
 
 def with_added(snapshot: Snapshot, slug: str, given: Iterable[tuple[str, str]]) -> str | None:

@@ -1,7 +1,7 @@
 """Which months of a monthly figure are a signal, and whether the last one is unusual."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import urlencode
 
@@ -195,7 +195,7 @@ def unstable(control: Control) -> str:
     if len(marked) <= MAX_SHARE_OF_SIGNALS * len(control.months):
         return ""
     return (
-        f"{french.counted(len(marked), 'mois', 'mois')} sur {len(control.months)} sont des signaux : le niveau a changé plus d’une fois, "
+        f"{french.counted(len(marked), 'mois', 'mois')} sur {len(control.months)} font partie d’un signal : le niveau a changé plus d’une fois, "
         "et une moyenne d’ensemble le décrit mal. Cherchez d’abord ce qui a changé, puis jugez le dernier mois."
     )
 
@@ -244,7 +244,12 @@ def _controls(snapshot: Snapshot) -> Sequence[LastMonth]:
                 control = control_of(snapshot, question, x, measure, rows)
                 name = control.label if question.parameters else "Ensemble des patients"
                 label = f"{name} : {french.small(measure.label)}"
-                found.append(LastMonth(question.short, label, verdict(control), control.address))
+                said = verdict(control)
+                if unstable(control):
+                    said = replace(
+                        said, why=f"{said.why} Le niveau a changé plus d’une fois : voir la carte de contrôle."
+                    )
+                found.append(LastMonth(question.short, label, said, control.address))
     return found
 
 

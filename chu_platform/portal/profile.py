@@ -13,7 +13,7 @@ from chu_platform.portal import sentences
 from chu_platform.portal.charts.series import SHAPE_OF
 from chu_platform.portal.funnels import Subject, funnel_of_subject
 from chu_platform.portal.places import ESTABLISHMENT, LEVELS, REGION, Place, listed_places
-from chu_platform.portal.profile_consultations import CONSULTATIONS, consultation_cells, consultations_part
+from chu_platform.portal.profile_consultations import CONSULTATIONS, consultation_cells, consultations_part, rate_at
 from chu_platform.portal.profile_mortality import mortality_part
 from chu_platform.portal.profile_parts import FRANCE, Compared, Part
 from chu_platform.portal.profile_quality import quality_part
@@ -98,7 +98,7 @@ def _withheld(snapshot: Snapshot, compared: Sequence[Compared]) -> Sequence[str]
     own = compared[0]
     question = snapshot.question(CONSULTATIONS)
     assert question
-    cells = consultation_cells(snapshot, question, own)
+    cells = consultation_cells(snapshot, question, own, rate_at(question, own.level))
     texts = []
     if not cells:
         texts.append("Consultations : rien n’est compté pour ce lieu, donc rien n’est masqué.")
@@ -107,7 +107,11 @@ def _withheld(snapshot: Snapshot, compared: Sequence[Compared]) -> Sequence[str]
             f"Consultations : {french.counted(len(masked), 'chiffre est masqué', 'chiffres sont masqués')} sur {len(cells)}. {sentences.WHY_MASKED}"
         )
     else:
-        texts.append(f"Consultations : aucun des {french.counted(len(cells), 'chiffre', 'chiffres')} n’est masqué.")
+        texts.append(
+            f"Consultations : aucun des {len(cells)} chiffres n’est masqué."
+            if len(cells) > 1
+            else "Consultations : le chiffre n’est pas masqué."
+        )
     texts.append(
         "Séjours : les indicateurs publiés portent sur la base entière, par diagnostic, par sexe et par âge ; aucun n’est publié par lieu."
     )

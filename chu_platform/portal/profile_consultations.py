@@ -13,7 +13,7 @@ from chu_platform.portal.charts.grammar import Chart
 from chu_platform.portal.charts.series import Series, series_chart
 from chu_platform.portal.places import ESTABLISHMENT
 from chu_platform.portal.profile_parts import NONE, Compared, Part, shown_or_none
-from chu_platform.portal.questions import Question
+from chu_platform.portal.questions import Measure, Question
 from chu_platform.portal.reader import Snapshot
 
 CONSULTATIONS: Final = "consultations-etablissement"
@@ -25,22 +25,28 @@ def _x(compared: Compared) -> X:
     return {"level": compared.level, "code": compared.code}
 
 
-def consultation_cells(snapshot: Snapshot, question: Question, compared: Compared) -> Sequence[Cell]:
-    """The cells of a place, for all its periods: the share of the base that consulted there."""
+def rate_at(question: Question, level: str) -> Measure:
+    """The share of the base that consulted, as places of a level display it."""
+    return next(m for m in question.measures_at(level) if m.key == question.measures[0].key)
+
+
+def consultation_cells(snapshot: Snapshot, question: Question, compared: Compared, measure: Measure) -> Sequence[Cell]:
+    """The cells of a place for a measure, for all its periods."""
 
     def find() -> Sequence[Cell]:
         rows = history(snapshot, question, _x(compared))
-        return [as_cell(question, question.measures[0], row) for row in rows]
+        return [as_cell(question, measure, row) for row in rows]
 
-    return snapshot.kept(("profile consultations", compared.level, compared.code), find)
+    return snapshot.kept(("profile consultations", compared.level, compared.code, measure.unit), find)
 
 
 def consultations_part(snapshot: Snapshot, compared: Sequence[Compared]) -> Part:
     """The share of the base that consulted in each place, over the whole period, and its course."""
     question = snapshot.question(CONSULTATIONS)
     assert question
-    measure = question.measures[0]
-    cells = {c: consultation_cells(snapshot, question, c) for c in compared}
+    own = compared[0]
+    measure = rate_at(question, own.level)
+    cells = {c: consultation_cells(snapshot, question, c, measure) for c in compared}
     rows: list[list[str | Markup | None]] = []
     for c in compared:
         label = "Ensemble des patients de la base" if c.level == "france" else c.label
@@ -51,10 +57,9 @@ def consultations_part(snapshot: Snapshot, compared: Sequence[Compared]) -> Part
             rows.append([label, *[None] * (len(measure.counts) + 2)])
         else:
             counts = (NONE if v is None else french.number(v) for v in cell.counts)
-            rows.append([label, shown_or_none(cell.value), sentences.limits(measure, cell) or NONE, *counts])
-    columns = [("Lieu", False), (f"{measure.label} ({measure.unit})", True), ("Intervalle à 95 %", True)]
-    columns += [(french.capital(count.label), True) for count in measure.counts]
-    own = compared[0]
+            rows.append([label, *counts, shown_or_none(cell.value), sentences.limits(measure, cell) or NONE])
+    columns = [("Lieu", False), *((french.capital(count.label), True) for count in measure.counts)]
+    columns += [(f"{measure.label} ({measure.unit})", True), ("Intervalle à 95 %", True)]
     charts = [chart] if (chart := _course(compared, cells)) else []
     whole = next((cell for cell in cells[own] if cell.period.grain == "all"), None)
     if whole is None:
@@ -63,8 +68,8 @@ def consultations_part(snapshot: Snapshot, compared: Sequence[Compared]) -> Part
         said = f"Consultations : le chiffre est masqué ({french.small(whole.period.label)})."
     else:
         said = (
-            f"Consultations : {french.amount(whole.value or 0.0, measure.unit)} des patients de la base y ont consulté "
-            f"({french.small(whole.period.label)})."
+            f"Consultations : {french.counted(whole.counts[0] or 0.0, 'patient', 'patients')} de la base y ont consulté, soit "
+            f"{french.amount(whole.value or 0.0, measure.unit, measure.decimals)} ({french.small(whole.period.label)})."
         )
     notes = [question.caution]
     if own.level == ESTABLISHMENT:

@@ -1,6 +1,7 @@
 """Mortality in a profile: rates, index and life expectancy of a territory, beside others and France."""
 
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from typing import Final
 
 from markupsafe import Markup
@@ -25,18 +26,33 @@ FIGURES: Final = (
 )
 
 
+# The index of France.
+FRANCE_INDEX: Final = 100.0
+FRANCE_LEVEL: Final = "france"
+SIDES: Final = {
+    1: "plus élevée que celle de la France",
+    -1: "moins élevée que celle de la France",
+    0: "ne se distingue pas de celle de la France",
+}
+NO_INDEX: Final = (None, None, None)
 Territory = tuple[str, str]
 
 
-def _indices(snapshot: Snapshot, question: Question) -> Mapping[Territory, Mapping[int, float | None]]:
+# A comparative index with its limits.
+Index = tuple[float | None, float | None, float | None]
+
+
+def _indices(snapshot: Snapshot, question: Question) -> Mapping[Territory, Mapping[int, Index]]:
     """The comparative index of every territory, by level and code, in each comparable year."""
 
-    def find() -> Mapping[Territory, Mapping[int, float | None]]:
-        found: dict[Territory, dict[int, float | None]] = {}
+    def find() -> Mapping[Territory, Mapping[int, Index]]:
+        found: dict[Territory, dict[int, Index]] = {}
         for row in snapshot.rows(
-            f"SELECT level, code, year, comparative_index FROM {relation(question)} WHERE sex = '{ALL}' AND is_comparable"
+            f"SELECT level, code, year, comparative_index, comparative_low, comparative_high FROM {relation(question)} "
+            f"WHERE sex = '{ALL}' AND is_comparable"
         ):
-            found.setdefault((row["level"], row["code"]), {})[row["year"]] = row["comparative_index"]
+            limits = (row["comparative_index"], row["comparative_low"], row["comparative_high"])
+            found.setdefault((row["level"], row["code"]), {})[row["year"]] = limits
         return found
 
     return snapshot.once("profile mortality", find)
@@ -81,39 +97,64 @@ def mortality_part(snapshot: Snapshot, compared: Sequence[Compared]) -> Part | N
     territories = [c for c in shown if c.place]
     first = min(min(index_of[c]) for c in territories if index_of[c])
     span = range(first, year + 1)
-    series = [Series(c.label, c.role, [index_of[c].get(y) for y in span]) for c in territories]
+    series = [Series(c.label, c.role, [index_of[c].get(y, NO_INDEX)[0] for y in span]) for c in territories]
     chart = series_chart(
         "Indice comparatif de mortalité",
         "pour 100 en France",
         1,
         [str(y) for y in span],
         series,
-        Reference(FRANCE, 100.0),
+        Reference(FRANCE, FRANCE_INDEX),
     )
-    index = question.measure("indice")
-    assert index
-    own_cell = as_cell(question, index, rows_of[own.level, own.code])
-    if own_cell.low is None or own_cell.high is None:
+    value, low, high = index_of[own][year]
+    if low is None or high is None:
         said = f"Mortalité à âge égal en {year} : pas d’indice."
     else:
-        limits = french.interval(own_cell.low, own_cell.high)
-        side = (
-            "plus élevée que celle de la France"
-            if own_cell.low > 100
-            else "moins élevée que celle de la France"
-            if own_cell.high < 100
-            else "ne se distingue pas de celle de la France"
-        )
-        said = f"Mortalité à âge égal en {year} : {side}, indice {shown_or_none(own_cell.value)} ({limits}) pour 100."
+        side, since = since_when(index_of[own])
+        limits = french.interval(low, high)
+        said = f"Mortalité à âge égal en {year} : {SIDES[side]}, indice {shown_or_none(value)} ({limits}) pour 100."
+        if side and since < year:
+            said += f" C’est le cas de chaque année comparable depuis {since}."
     return Part(
         "mortalite",
         "Mortalité au lieu du décès",
         [said],
         [(chart, "L’axe ne part pas de zéro. Les années qui ne sont pas comparables interrompent les lignes.")],
         [(f"Mortalité à âge égal – {own.label}", columns, rows)],
-        notes=[question.caution],
+        notes=[question.caution, *_over_residents(rows_of, own, year)],
         links=[(question.short, question_address(question, {"x": f"{own.level}:{own.code}"}))],
     )
+
+
+def since_when(by_year: Mapping[int, Index]) -> tuple[int, int]:
+    """On which side of 100 the index of the last year is, and since which year it has been there in every year.
+
+    1: above; -1: below; 0: the interval contains 100, or there is none. Years that are not comparable do not count.
+    """
+
+    def side(year: int) -> int:
+        _, low, high = by_year[year]
+        return 0 if low is None or high is None else int(low > FRANCE_INDEX) - int(high < FRANCE_INDEX)
+
+    years = sorted(by_year, reverse=True)
+    same = list(takewhile(lambda year: side(year) == side(years[0]), years))
+    return side(years[0]), same[-1]
+
+
+def _over_residents(rows_of: Mapping[Territory, Row], own: Compared, year: int) -> Sequence[str]:
+    """Deaths over residents, where hospitals may attract: a place whose index is above that of France."""
+    row, france = rows_of[own.level, own.code], rows_of.get((FRANCE_LEVEL, ALL))
+    low = row["comparative_low"]
+    if france is None or low is None or low <= FRANCE_INDEX or None in (row["crude_rate"], france["crude_rate"]):
+        return []
+    more = row["comparative_index"] - FRANCE_INDEX
+    expected = row["deaths"] / row["comparative_index"] * FRANCE_INDEX
+    return [
+        f"En {year}, {french.number(row['crude_rate'], 1)} décès ont lieu ici pour 1 000 habitants, contre "
+        f"{french.number(france['crude_rate'], 1)} en France. À âge égal, c’est {french.amount(more, '%')} de plus, soit "
+        f"{french.counted(round(row['deaths'] - expected), 'décès', 'décès')} : une part peut être celle de malades venus "
+        "d’ailleurs, que le registre ne distingue pas."
+    ]
 
 
 def _with_limits(cell: Cell | None) -> str:

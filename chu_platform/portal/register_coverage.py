@@ -79,8 +79,10 @@ def _register_coverage(snapshot: Snapshot) -> RegisterCoverage | None:
 
 
 def _chart(found: Mapping[tuple[str, str, int], Mapping[str, Any]], years: Sequence[int]) -> Chart:
+    # The last year delivered counts as incomplete: it is no part of a line.
+    apart = [len(years) - 1] if not found[ALL, ALL, years[-1]]["is_comparable"] else []
     series = [
-        Series(words, role, [_percent(found[ALL, group, year]["coverage"]) for year in years])
+        Series(words, role, [_percent(found[ALL, group, year]["coverage"]) for year in years], apart=apart)
         for role, group, words in GROUPS
     ]
     chart = series_chart(

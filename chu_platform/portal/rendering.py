@@ -23,7 +23,7 @@ from chu_platform.portal.addresses import (
 )
 from chu_platform.portal.cells import Cell, PlaceSums, as_cell, periods_at, summed
 from chu_platform.portal.charts.dots import dots
-from chu_platform.portal.charts.grammar import both
+from chu_platform.portal.charts.grammar import Axis, both
 from chu_platform.portal.charts.regions import TILES, region_map
 from chu_platform.portal.charts.sparkline import sparkline
 from chu_platform.portal.charts.trend import Moment
@@ -225,6 +225,7 @@ class Renderer:
             verdict=monthly_signals.verdict(control),
             chart=both(chart, "controle") if chart else None,
             title=chart.title if chart else "",
+            from_zero=bool(chart and isinstance(chart.y, Axis) and chart.y.low == 0),
             unstable=monthly_signals.unstable(control),
             measures=[
                 (monthly_signals.control_address(control.question, control.x, m), m.label, m is control.measure)

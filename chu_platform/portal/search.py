@@ -316,7 +316,7 @@ def _prepare(snapshot: Snapshot) -> None:
     """The tables that are searched, made once a snapshot.
 
     An establishment without a visible figure is found by its name and number, and by its commune if HAS publishes results
-    of it: its place is that commune, else the department that its FINESS number begins with. A diagnosis without a
+    of it: its place is that commune with the department, else the department that its FINESS number begins with. A diagnosis without a
     visible figure is not found.
     """
     sites = "(SELECT NULL AS code, NULL AS commune WHERE false)"
@@ -332,7 +332,7 @@ def _prepare(snapshot: Snapshot) -> None:
             CREATE OR REPLACE TABLE found_establishment AS
             SELECT k.code, k.label, k.finess, e.department_code, e.department_label, e.region_code, k.visible,
                    CASE WHEN k.visible THEN ''
-                        ELSE coalesce(s.commune, d.department_label || ', d’après le numéro FINESS', '{NO_COMMUNE}')
+                        ELSE coalesce(s.commune || ' (' || left(k.finess, 2) || ')', d.department_label || ', d’après le numéro FINESS', '{NO_COMMUNE}')
                    END AS place,
                    concat_ws(' · ', coalesce(e.commune_label, s.commune), e.department_label, 'FINESS ' || k.finess) AS detail,
                    {PLAIN.format("concat_ws(' ', k.label, k.finess, coalesce(e.commune_label, s.commune), e.department_label)")} AS text
