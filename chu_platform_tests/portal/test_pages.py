@@ -214,7 +214,7 @@ def test_what_stays_visible_is_said_of_the_widest_and_of_the_finest_level(made: 
     words = f"{french.small(BREAKDOWNS[finest['level']])}, {french.small(GRAINS[finest['grain']])}"
     share = french.percent(finest["visible_share"]).replace("\u00a0", " ")
     page = portal.page("/questions/hospitalisations-sexe-age")
-    assert f"Là où les lignes sont le plus fines ({words}), {share} des événements le restent." in page
+    assert f"Là où les lignes sont le plus fines ({words}), {share} des événements restent visibles." in page
     for slug in ("hospitalisations-sexe-age", "consultations-professionnel"):
         question = BY_SLUG[slug]
         of_years = [r for r in table.to_pylist() if r["indicator"] == question.table.name and r["grain"] == "year"]

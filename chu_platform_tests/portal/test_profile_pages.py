@@ -164,8 +164,12 @@ def test_consultations_are_those_of_the_published_table_and_masked_ones_stay_mas
                 assert "Consultations : le chiffre est masqué" in page.one("ul.findings").text
                 assert "est masqué" in section(page, "masque").text and "1 à 10 personnes" in page
             else:
-                assert line[1] == plain(row["rate_per_1000"])
-                assert line[3:] == [plain(row[c], 0) for c in ("patients", "base_patients", "consultations")]
+                # Per 100 000 for an establishment, in percent for larger places.
+                rate = row["rate_per_1000"] * (100 if level == "establishment" else 0.1)
+                assert line[1:5] == [
+                    *(plain(row[c], 0) for c in ("patients", "base_patients", "consultations")),
+                    plain(rate),
+                ]
 
 
 def test_mortality_of_a_region_is_that_of_its_latest_comparable_year(made: Home, portal: Served) -> None:
@@ -178,6 +182,16 @@ def test_mortality_of_a_region_is_that_of_its_latest_comparable_year(made: Home,
     assert line[1].startswith(f"{plain(row['standardised_rate'])} ({plain(row['standardised_low'])} à ")
     assert line[2].startswith(f"{plain(row['comparative_index'])} ({plain(row['comparative_low'])} à ")
     assert not portal.page("/profil").all("#titre-mortalite")
+    years = [r for r in rows if r["code"] == "53" and r["level"] == "region" and r["comparative_low"] is not None]
+    last = max(years, key=lambda r: r["year"])
+    if last["comparative_low"] <= 100 <= last["comparative_high"]:
+        assert "ne se distingue pas de celle de la France" in page.one("ul.findings").text
+        return
+    is_above = last["comparative_low"] > 100
+    others = [r["year"] for r in years if not (r["comparative_low"] > 100 if is_above else r["comparative_high"] < 100)]
+    since = min(r["year"] for r in years if r["year"] > max(others, default=0))
+    said = f"C’est le cas de chaque année comparable depuis {since}."
+    assert (said in page.one("ul.findings").text) == (since < last["year"])
 
 
 def test_a_place_that_is_not_there_is_refused(portal: Served) -> None:
