@@ -33,10 +33,16 @@ def context(browser: Browser, portal: Served) -> BrowserContext:
     return browser.new_context(base_url=portal.address)
 
 
+@pytest.fixture(scope="module")
+def tab(context: BrowserContext) -> Page:
+    """One for the pages of a file: to open one takes longer than to load a page."""
+    return context.new_page()
+
+
 @pytest.fixture
-def desk(context: BrowserContext) -> Iterator[Page]:
+def desk(tab: Page) -> Page:
     """An empty page of the size of a screen."""
-    opened = context.new_page()
-    opened.set_viewport_size({"width": DESK["width"], "height": DESK["height"]})
-    yield opened
-    opened.close()
+    tab.goto("about:blank")
+    tab.emulate_media(media="null", color_scheme="null", reduced_motion="null")
+    tab.set_viewport_size({"width": DESK["width"], "height": DESK["height"]})
+    return tab

@@ -131,28 +131,26 @@ def test_an_establishment_is_found_by_opening_and_searching(made: Home, page: Pa
     shows(page, question, row)
 
 
-def test_the_keyboard_alone_is_enough(made: Home, browser: Browser, portal: Served) -> None:
-    page = browser.new_page()
-    page.goto(portal.address)
-    page.keyboard.press("Tab")
-    expect(page.get_by_role("link", name="Aller au contenu")).to_be_focused()
+def test_the_keyboard_alone_is_enough(made: Home, desk: Page) -> None:
+    desk.goto("/")
+    desk.keyboard.press("Tab")
+    expect(desk.get_by_role("link", name="Aller au contenu")).to_be_focused()
     for _ in range(40):
-        page.keyboard.press("Tab")
-        if "combien de décès" in page.evaluate("document.activeElement.textContent").lower():
+        desk.keyboard.press("Tab")
+        if "combien de décès" in desk.evaluate("document.activeElement.textContent").lower():
             break
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", level=1)).to_contain_text("en 2019")
+    desk.keyboard.press("Enter")
+    expect(desk.get_by_role("heading", level=1)).to_contain_text("en 2019")
     for _ in range(40):
-        page.keyboard.press("Tab")
-        if page.evaluate("document.activeElement.id") == "field-region":
+        desk.keyboard.press("Tab")
+        if desk.evaluate("document.activeElement.id") == "field-region":
             break
     # Choosing changes nothing yet: keys pass over other regions before they reach this one.
-    page.keyboard.type("Bret")
+    desk.keyboard.type("Bret")
     for _ in range(4):
-        page.keyboard.press("Tab")
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", level=1)).to_contain_text("Bretagne")
-    page.close()
+        desk.keyboard.press("Tab")
+    desk.keyboard.press("Enter")
+    expect(desk.get_by_role("heading", level=1)).to_contain_text("Bretagne")
 
 
 # The height of the page, the end of the shown step, and the sizes of its prose and of the text of its charts.
@@ -165,47 +163,41 @@ SIZES_OF_STEP = """() => ({
 })"""
 
 
-def test_a_chart_is_taken_along_as_png(browser: Browser, portal: Served) -> None:
-    page = browser.new_page()
-    page.goto(f"{portal.address}/questions/deces-region")
-    with page.expect_download() as download:
-        page.get_by_role("button", name="PNG : Évolution").click()
+def test_a_chart_is_taken_along_as_png(desk: Page) -> None:
+    desk.goto("/questions/deces-region")
+    with desk.expect_download() as download:
+        desk.get_by_role("button", name="PNG : Évolution").click()
     assert re.fullmatch(r"deces-region-[a-z0-9-]+-(taux|deces)-2019-evolution\.png", download.value.suggested_filename)
     assert Path(download.value.path()).read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
-    page.close()
 
 
-def test_no_page_is_wider_than_the_screen(browser: Browser, portal: Served) -> None:
+def test_no_page_is_wider_than_the_screen(desk: Page) -> None:
     """320 pixels is what 1280 become at 400 %."""
-    page = browser.new_page()
     for path in ("/", "/questions/consultations-professionnel", "/questions/satisfaction-region", "/methode"):
-        page.goto(portal.address + path)
+        desk.goto(path)
         for width in (1280, 390, 320):
-            page.set_viewport_size({"width": width, "height": 800})
-            assert page.evaluate("document.documentElement.scrollWidth") <= width, (path, width)
-    page.close()
+            desk.set_viewport_size({"width": width, "height": 800})
+            assert desk.evaluate("document.documentElement.scrollWidth") <= width, (path, width)
 
 
-def test_each_step_of_the_story_fits_the_screen(browser: Browser, portal: Served) -> None:
+def test_each_step_of_the_story_fits_the_screen(desk: Page) -> None:
     """On a small screen and on a large one."""
-    page = browser.new_page()
-    page.goto(f"{portal.address}/recit")
+    desk.goto("/recit")
     # The class alone: a browser without a screen may refuse the full one.
-    page.evaluate("document.querySelector('[data-story=present]').click()")
-    steps = page.locator(".step").count()
+    desk.evaluate("document.querySelector('[data-story=present]').click()")
+    steps = desk.locator(".step").count()
     assert steps == 11
     charts = 0
     for number in range(1, steps + 1):
-        expect(page.locator(f"#etape-{number}")).to_be_visible()
+        expect(desk.locator(f"#etape-{number}")).to_be_visible()
         for width, height in ((1280, 720), (1920, 1080)):
-            page.set_viewport_size({"width": width, "height": height})
-            found = page.evaluate(SIZES_OF_STEP)
+            desk.set_viewport_size({"width": width, "height": height})
+            found = desk.evaluate(SIZES_OF_STEP)
             assert found["page"] <= height and found["end"] <= height, (number, width)
             charts += len(found["texts"])
             assert all(text >= 0.7 * found["prose"] for text in found["texts"]), (number, width)
-        page.keyboard.press("ArrowRight")
+        desk.keyboard.press("ArrowRight")
     assert charts == 2 * 5
-    page.close()
 
 
 # Of each region of a map, the colour of its ring without the keyboard and with it.
@@ -219,14 +211,13 @@ RINGS = """regions => regions.map(region => {
 })"""
 
 
-def test_the_region_that_has_the_keyboard_is_told_from_the_chosen_one(browser: Browser, portal: Served) -> None:
+def test_the_region_that_has_the_keyboard_is_told_from_the_chosen_one(desk: Page) -> None:
     """Of all regions the colour of the ring, of one that it is seen."""
-    page = browser.new_page()
-    page.goto(f"{portal.address}/questions/deces-region?region=53")
+    desk.goto("/questions/deces-region?region=53")
     # Rings are shown to readers who use the keyboard.
-    page.keyboard.press("Tab")
-    regions = page.locator("svg.chart:visible a")
-    chosen = page.locator("svg.chart:visible .tile-chosen")
+    desk.keyboard.press("Tab")
+    regions = desk.locator("svg.chart:visible a")
+    chosen = desk.locator("svg.chart:visible .tile-chosen")
     assert chosen.count() == 1
     edge = chosen.evaluate("e => getComputedStyle(e).stroke")
     rings = regions.evaluate_all(RINGS)
@@ -236,46 +227,42 @@ def test_the_region_that_has_the_keyboard_is_told_from_the_chosen_one(browser: B
     without = regions.first.screenshot()
     regions.first.focus()
     assert regions.first.screenshot() != without
-    page.close()
 
 
 # A course, a map of tiles, and points of places.
 @pytest.mark.parametrize("slug", ["hospitalisations", "deces-region", "satisfaction-region"])
-def test_a_chart_stands_above_the_fold(slug: str, browser: Browser, portal: Served) -> None:
+def test_a_chart_stands_above_the_fold(slug: str, desk: Page) -> None:
     """All questions: `test_every_page`."""
-    see_chart(slug, browser, portal)
+    see_chart(slug, desk)
 
 
-def see_chart(slug: str, browser: Browser, portal: Served) -> None:
+def see_chart(slug: str, desk: Page) -> None:
     """At 1440 x 900, with its legend; on a phone, the chart and the lists come before facts that are repeated."""
-    page = browser.new_page(viewport={"width": 1440, "height": 900})
-    page.goto(f"{portal.address}/questions/{slug}")
-    chart = page.locator("section[aria-labelledby=titre-evolution] svg.chart:visible").bounding_box()
+    desk.set_viewport_size({"width": 1440, "height": 900})
+    desk.goto(f"/questions/{slug}")
+    chart = desk.locator("section[aria-labelledby=titre-evolution] svg.chart:visible").bounding_box()
     assert chart and chart["y"] + chart["height"] <= 900, chart
-    page.set_viewport_size({"width": 390, "height": 844})
+    desk.set_viewport_size({"width": 390, "height": 844})
     chart, lists, facts = (
-        page.locator(f"{part} >> visible=true").first.bounding_box()
+        desk.locator(f"{part} >> visible=true").first.bounding_box()
         for part in ("svg.chart", ".choose form", "dl.stats")
     )
     assert chart and lists and facts and chart["y"] < 844 and lists["y"] < facts["y"] and chart["y"] < facts["y"]
-    page.close()
 
 
-def test_suggestions_come_while_typing_and_the_keyboard_reaches_them(browser: Browser, portal: Served) -> None:
-    page = browser.new_page()
+def test_suggestions_come_while_typing_and_the_keyboard_reaches_them(desk: Page) -> None:
     for path, field in (("/", "#chercher-accueil"), ("/methode", "#chercher-menu")):
-        page.goto(portal.address + path)
-        page.locator(field).press_sequentially("bretagen")
-        page.locator(".suggestions a:visible").first.wait_for()
-        assert "Bretagne" in page.locator(".suggestions:visible").inner_text()
-        page.keyboard.press("ArrowDown")
-        assert page.evaluate("document.activeElement.closest('.suggestions') !== null")
-        page.keyboard.press("Escape")
-        expect(page.locator(".suggestions:visible")).to_have_count(0)
-        expect(page.locator(field)).to_be_focused()
-        page.keyboard.press("Enter")
-        expect(page.get_by_role("heading", level=1)).to_contain_text("Résultats pour")
-    page.close()
+        desk.goto(path)
+        desk.locator(field).press_sequentially("bretagen")
+        desk.locator(".suggestions a:visible").first.wait_for()
+        assert "Bretagne" in desk.locator(".suggestions:visible").inner_text()
+        desk.keyboard.press("ArrowDown")
+        assert desk.evaluate("document.activeElement.closest('.suggestions') !== null")
+        desk.keyboard.press("Escape")
+        expect(desk.locator(".suggestions:visible")).to_have_count(0)
+        expect(desk.locator(field)).to_be_focused()
+        desk.keyboard.press("Enter")
+        expect(desk.get_by_role("heading", level=1)).to_contain_text("Résultats pour")
 
 
 def test_a_search_needs_no_script(page: Page) -> None:
@@ -286,30 +273,29 @@ def test_a_search_needs_no_script(page: Page) -> None:
     expect(page.get_by_role("heading", level=1)).to_contain_text("Finistère")
 
 
-def test_a_reader_keeps_the_keys_that_turn_a_page(browser: Browser, portal: Served) -> None:
-    page = browser.new_page(viewport={"width": 1280, "height": 600})
-    page.goto(f"{portal.address}/recit")
+def test_a_reader_keeps_the_keys_that_turn_a_page(desk: Page) -> None:
+    desk.set_viewport_size({"width": 1280, "height": 600})
+    desk.goto("/recit")
     prevented = (
         "new Promise(r => addEventListener('keydown', e => setTimeout(() => r(e.defaultPrevented)), {once: true}))"
     )
     for key, taken in (("PageDown", False), ("PageUp", False), ("ArrowRight", True)):
-        waiting = page.evaluate_handle(f"() => {{ window.told = {prevented}; }}")
-        page.keyboard.press(key)
-        assert page.evaluate("window.told") is taken, key
+        waiting = desk.evaluate_handle(f"() => {{ window.told = {prevented}; }}")
+        desk.keyboard.press(key)
+        assert desk.evaluate("window.told") is taken, key
         waiting.dispose()
-    page.evaluate("document.querySelector('[data-story=present]').click()")
-    page.keyboard.press("PageDown")
-    assert page.evaluate("location.hash") != "#etape-1"
-    page.close()
+    desk.evaluate("document.querySelector('[data-story=present]').click()")
+    desk.keyboard.press("PageDown")
+    assert desk.evaluate("location.hash") != "#etape-1"
 
 
 # CSS pixels of the printed area: A4 across in the story, upright elsewhere, without margins.
 @pytest.mark.parametrize(("path", "width"), [("/recit", 1024), ("/questions/deces-region", 688), ("/", 688)])
-def test_no_text_on_paper_is_smaller_than_eight_points(path: str, width: int, browser: Browser, portal: Served) -> None:
-    page = browser.new_page(viewport={"width": width, "height": 900})
-    page.goto(portal.address + path)
-    page.emulate_media(media="print")
-    sizes = page.evaluate(
+def test_no_text_on_paper_is_smaller_than_eight_points(path: str, width: int, desk: Page) -> None:
+    desk.set_viewport_size({"width": width, "height": 900})
+    desk.goto(path)
+    desk.emulate_media(media="print")
+    sizes = desk.evaluate(
         """() => [...document.querySelectorAll("main *")].filter(e => e.checkVisibility() && [...e.childNodes].some(
             n => n.nodeType === 3 && n.data.trim()) && !e.closest("title, desc, .hidden")).map(e => {
             const scale = e.ownerSVGElement ? e.getScreenCTM().a : 1;
@@ -317,22 +303,19 @@ def test_no_text_on_paper_is_smaller_than_eight_points(path: str, width: int, br
         })"""
     )
     assert sizes and min(sizes)[0] >= 8, min(sizes)
-    page.close()
 
 
 @pytest.mark.parametrize("path", ["/", "/questions/deces-region"])
-def test_no_printed_page_is_a_rest_of_some_lines(path: str, browser: Browser, portal: Served) -> None:
+def test_no_printed_page_is_a_rest_of_some_lines(path: str, desk: Page) -> None:
     """All pages: `test_every_page`."""
-    print_page(path, browser, portal)
+    print_page(path, desk)
 
 
-def print_page(path: str, browser: Browser, portal: Served) -> None:
+def print_page(path: str, desk: Page) -> None:
     """Assert that each printed page of a page of the portal has more than some lines."""
-    page = browser.new_page()
-    page.goto(portal.address + path)
-    lines = lines_by_page(page.pdf(prefer_css_page_size=True))
+    desk.goto(path)
+    lines = lines_by_page(desk.pdf(prefer_css_page_size=True))
     assert lines and min(lines) > 4, lines
-    page.close()
 
 
 def lines_by_page(pdf: bytes) -> list[int]:

@@ -41,11 +41,11 @@ def test_a_question_is_answered_for_an_x(slug: str, made: Home, browser: Browser
 
 @needs_chromium
 @pytest.mark.parametrize("path", ["/", "/methode", *(f"/questions/{slug}" for slug in BY_SLUG)])
-def test_no_printed_page_is_a_rest_of_some_lines(path: str, browser: Browser, portal: Served) -> None:
-    print_page(path, browser, portal)
+def test_no_printed_page_is_a_rest_of_some_lines(path: str, desk: Page) -> None:
+    print_page(path, desk)
 
 
 @needs_chromium
 @pytest.mark.parametrize("slug", BY_SLUG)
-def test_a_chart_stands_above_the_fold(slug: str, browser: Browser, portal: Served) -> None:
-    see_chart(slug, browser, portal)
+def test_a_chart_stands_above_the_fold(slug: str, desk: Page) -> None:
+    see_chart(slug, desk)
