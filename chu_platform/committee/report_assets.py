@@ -38,9 +38,13 @@ def make_reports(settings: Settings, folder: Path, log_progress: Callable[[str],
 
     Raises ChuError if the folder holds anything else than reports, or if there is no lake.
     """
+    # Typst, which writes the PDF, is only loaded by those who make reports.
+    from chu_platform.committee.write_reports import recorded_files
+
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
     with open_instance(settings) as instance:
-        # Before the run: a lake that is not there is no failure of a run.
+        # Before the run: a mistake in the command is no failure of a run.
+        recorded_files(folder)
         Inputs(settings, instance, datetime.date.today())
         dg.materialize(
             [_step(folder, log_progress)],
@@ -68,8 +72,7 @@ def _step(folder: Path | None, log_progress: Callable[[str], None] | None) -> dg
         ],
     )
     def step(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
-        # Typst, which writes the PDF, is only loaded by those who make reports.
-        from chu_platform.committee.write_reports import write_reports
+        from chu_platform.committee.write_reports import write_reports  # see `make_reports`
 
         settings = load_settings()
         target = folder or settings.reports_folder

@@ -28,7 +28,7 @@ def write_reports(
     Files of earlier reports that are not written any more are deleted. Raises ChuError if the folder holds anything
     else than reports; then, and if a report cannot be made, nothing is written.
     """
-    before = _recorded(folder)
+    before = recorded_files(folder)
     files: dict[str, bytes] = {}
     pages: dict[str, Mapping[str, int]] = {}
     for report in reports:
@@ -66,7 +66,7 @@ def _files_of(document: Document, inputs: Inputs) -> tuple[dict[str, bytes], Map
     return {f"{document.name}.pdf": pdf, **{name: text.encode() for name, text in texts.items()}}, pages
 
 
-def _recorded(folder: Path) -> Sequence[str]:
+def recorded_files(folder: Path) -> Sequence[str]:
     """The files of earlier reports in a folder. Raises ChuError if it holds anything else, or is no folder."""
     if not folder.exists():
         return []
