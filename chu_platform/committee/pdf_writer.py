@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -30,6 +31,9 @@ from chu_platform.committee.fonts_of_reports import FOLDER
 SUFFIX: Final = ".pdf"
 TEMPLATE: Final = Path(__file__).parent / "data" / "report.typ"
 MAIN: Final = "main.typ"
+# What has no place to break a line, such as the name of a file, and the signs after which it may have one.
+LONG_NAME: Final = re.compile(r"\S{20,}")
+SIGN: Final = re.compile(r"[_./-]")
 # PDF/UA-1: tagged, so that a screen reader reads it. Typst refuses a document that does not keep to it.
 ACCESSIBLE: Final = "ua-1"
 FONTS: Final[dict[str, Any]] = {"font_paths": [FOLDER], "ignore_system_fonts": True}
@@ -118,11 +122,16 @@ def _words(text: str) -> str:
     return "".join(
         f"#{_code(span.text)}"
         if span.code
-        else f"#strong({_text(french.typeset(span.text))})"
+        else f"#strong({_plain(span.text)})"
         if span.bold
-        else f"#{_text(french.typeset(span.text))}"
+        else f"#{_plain(span.text)}"
         for span in spans(text)
     )
+
+
+def _plain(text: str) -> str:
+    """A string of Typst in French, in which long names may be broken after their signs."""
+    return _text(LONG_NAME.sub(lambda name: SIGN.sub("\\g<0>\u200b", name[0]), french.typeset(text)))
 
 
 def _code(text: str) -> str:
