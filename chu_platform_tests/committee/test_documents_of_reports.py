@@ -8,6 +8,7 @@ import pytest
 
 from chu_platform.committee.document import (
     PAGE_WIDTH,
+    Block,
     Bullets,
     Code,
     Column,
@@ -155,7 +156,7 @@ def test_pdf_is_the_same_each_time_and_has_no_date_but_the_stated_one() -> None:
 
 def test_pdf_takes_any_text() -> None:
     long = Paragraph("un_nom_de_fichier_sans_espace." * 20)
-    blocks = [Paragraph('"\\" #{x} $$ `"\\n"` //* = - + <a> @b'), Listing('"\\', "sh"), long]
+    blocks: list[Block] = [Paragraph('"\\" #{x} $$ `"\\n"` //* = - + <a> @b'), Listing('"\\', "sh"), long]
     strange = replace(DOCUMENT.chapters[0], blocks=blocks)
     assert as_pdf(replace(DOCUMENT, chapters=[strange]), DAY)[0].startswith(b"%PDF")
 

@@ -42,13 +42,6 @@ def _blocks(inputs: Inputs) -> Iterator[Block]:
     yield Paragraph(
         "L’entrepôt est un **lac de tables Delta** en trois zones d’accès, alimenté par un graphe de tables déclarées que Dagster exécute. Le même code s’exécute sur un ordinateur (moteur embarqué, sans Java) et sur une grappe Spark ; le lac est un dossier ou un préfixe d’un stockage objet."
     )
-    yield Picture(
-        _overview(),
-        "Architecture : des sources aux lecteurs, par les moteurs et les trois zones.",
-        SETTINGS,
-        wide=True,
-        text="Sources, intégration, zones restreinte, pseudonymisée et publiée, puis service aux lecteurs ; en bas l’orchestration et la sécurité.",
-    )
     yield Heading("Les composants et leur rôle")
     yield Table(
         "Composants",
@@ -113,6 +106,14 @@ def _blocks(inputs: Inputs) -> Iterator[Block]:
             for zone in Zone
         ],
         "chu dictionary DOSSIER",
+    )
+    yield Heading("Vue d’ensemble")
+    yield Picture(
+        _overview(),
+        "Architecture : des sources aux lecteurs, par les moteurs et les trois zones.",
+        SETTINGS,
+        wide=True,
+        text="Sources, intégration, zones restreinte, pseudonymisée et publiée, puis service aux lecteurs ; en bas l’orchestration et la sécurité.",
     )
     yield Heading("La sécurité, de bout en bout")
     yield Table(

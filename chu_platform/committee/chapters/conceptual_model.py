@@ -231,15 +231,8 @@ APART: Final = {
 
 def _blocks(inputs: Inputs) -> Iterator[Block]:
     yield Paragraph(
-        "Ce modèle décrit ce que les sources contiennent, avant toute transformation. Les entités sont les tables et les fichiers livrés ; les associations sont les colonnes par lesquelles ils se désignent. Les cardinalités ne sont pas supposées : elles sont **mesurées** sur le lac par les requêtes indiquées. Une cardinalité minimale de 0 veut dire qu’au moins une occurrence ne participe pas à l’association ; une maximale de n, qu’au moins une y participe plusieurs fois. Chaque cardinalité est écrite du côté de l’entité qu’elle concerne."
+        "Ce modèle décrit ce que les sources contiennent, avant toute transformation. Les entités sont les tables et les fichiers livrés ; les associations sont les colonnes par lesquelles ils se désignent. Les cardinalités ne sont pas supposées : elles sont **mesurées** sur le lac, par des requêtes que la commande indiquée imprime avec leurs résultats. Une cardinalité minimale de 0 veut dire qu’au moins une occurrence ne participe pas à l’association ; une cardinalité maximale de n, qu’au moins une y participe plusieurs fois. Chaque cardinalité est écrite du côté de l’entité qu’elle concerne."
     )
-    for model in models(inputs.catalogue):
-        yield Heading(model.title)
-        found = [cardinality(bool(alone), bool(several)) for _, alone, several in inputs.query(model.cardinalities_sql)]
-        yield Picture(
-            drawn(model, found), f"MCD : {model.title}.", COMMAND, wide=True, text=" ; ".join(in_words(model, found))
-        )
-        yield _logical(model)
     yield Heading("Ce qui n’est dans aucun diagramme")
     yield Table(
         "Sources hors du modèle conceptuel, et pourquoi",
@@ -250,6 +243,13 @@ def _blocks(inputs: Inputs) -> Iterator[Block]:
     yield Paragraph(
         "Aucune table livrée ne relie une consultation à un établissement. Le seul chemin passe par les lieux d’exercice du professionnel : c’est pourquoi le modèle dimensionnel a une **table pont** pondérée (chapitre suivant)."
     )
+    for model in models(inputs.catalogue):
+        yield Heading(model.title)
+        found = [cardinality(bool(alone), bool(several)) for _, alone, several in inputs.query(model.cardinalities_sql)]
+        yield Picture(
+            drawn(model, found), f"MCD : {model.title}.", COMMAND, wide=True, text=" ; ".join(in_words(model, found))
+        )
+        yield _logical(model)
 
 
 def in_words(model: Model, cardinalities: Sequence[str]) -> Iterator[str]:
