@@ -14,6 +14,7 @@ import typer
 
 from chu_platform.command import go_on_as, run_command
 from chu_platform.errors import ChuError
+from chu_platform.layouts.command import app as benchmark
 from chu_platform.portal.commands import app as portal
 from chu_platform.serve import DEFAULT_PORT, READ_ONLY, REFRESH, portal_port_of, require_free_port
 from chu_platform.settings import Settings, is_utf_8, load_settings
@@ -28,6 +29,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 app.add_typer(portal, name="portal")
 need = typer.Typer(no_args_is_help=True, short_help="Add a need of readers.", help="The register of needs of readers.")
 app.add_typer(need, name="need")
+app.add_typer(benchmark, name="benchmark")
 Port = Annotated[int, typer.Option(min=1, max=65535, help="port of the Dagster UI on this machine")]
 PortalPort = Annotated[
     int | None,

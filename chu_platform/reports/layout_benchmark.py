@@ -1,0 +1,60 @@
+"""Measured response times of the evidence queries: each layout of the large tables, on each engine.
+
+The rows come with the platform. Those that `chu benchmark layouts` measures here are added, or replace older ones of
+the same machine. Numbers of rows of a real lake are exact, so the table is in the pseudonymised zone.
+"""
+
+import pyarrow as pa
+
+from chu_platform.building_blocks.packaged_references import packaged_column
+from chu_platform.layouts.results import (
+    COLD,
+    COLUMNS,
+    PACKAGED,
+    SCHEMA,
+    WARM,
+    newest,
+    packaged_results,
+    read_results,
+    results_file,
+)
+from chu_platform.settings import Settings
+from chu_platform.tables.checks import holds, one_of
+from chu_platform.tables.rows import EVERY_ROW, Computed, ExternalSource
+from chu_platform.tables.table import Layer, Table, Zone
+
+MEASURED = "mesures de « chu benchmark layouts »"
+
+
+def measurements(settings: Settings, before: pa.Table) -> pa.Table:
+    """The packaged measurements, those of the table, and those of this installation: the newest of each key."""
+    rows = newest(packaged_results(), before.to_pylist(), read_results(results_file(settings)))
+    return pa.Table.from_pylist(list(rows), SCHEMA)
+
+
+layout_benchmark = Table(
+    name="layout_benchmark",
+    layer=Layer.REPORTS,
+    zone=Zone.PSEUDONYMISED,
+    grain="une requête mesurée sur une disposition des tables, un moteur, une machine et une échelle, à froid ou à chaud",
+    label="Temps de réponse par disposition",
+    owner="team:platform",
+    columns=COLUMNS,
+    rows=Computed(
+        measurements,
+        given=("settings", "before"),
+        from_columns={
+            EVERY_ROW: [packaged_column(PACKAGED, "machine"), ExternalSource(MEASURED, "machine")],
+            **{c.name: [packaged_column(PACKAGED, c.name), ExternalSource(MEASURED, c.name)] for c in COLUMNS},
+        },
+    ),
+    checks=[
+        one_of("state", [COLD, WARM]),
+        holds(
+            "a_median_is_within_its_limits",
+            "coalesce(low_ms, median_ms) <= median_ms AND median_ms <= coalesce(high_ms, median_ms) AND median_ms <= max_ms",
+            "la médiane est entre ses bornes et ne dépasse pas le maximum",
+        ),
+        holds("others_is_a_share", "others BETWEEN 0 AND 1", "la charge des autres est une part, de 0 à 1"),
+    ],
+)
