@@ -70,3 +70,17 @@ def _demonstration_lake(settings: Settings, scale: float, log_progress: Callable
                 raise ChuError(f"`chu {command[0]}` failed for scale {scale:g}: its messages are above")
         made.touch()
     return home / "lake"
+
+
+@app.command(short_help="Write the scripts of the physical model.")
+def scripts(file: Annotated[Path, typer.Argument(help="archive to write, e.g. livrable2.zip")]) -> None:
+    """Write an archive with the SQL that creates, fills and verifies all tables on Spark with Delta, and the jobs.
+
+    Unpacked, `python executer.py LAKE` runs the scripts in order.
+    """
+    from chu_platform.layouts.archive import archive
+
+    if not file.parent.is_dir():
+        raise ChuError(f"{file.parent} is not a folder: create it first")
+    file.write_bytes(archive())
+    print(f"{file}: unpack it, and read LISEZMOI.md")
