@@ -19,7 +19,12 @@ from chu_platform.settings import Settings, load_settings
 
 GROUP: Final = "committee"
 # The tables beside the declarations whose changes make the reports old.
-READS: Final = (["references", "need"], ["reports", "source_quality"], ["reports", "check_result"])
+READS: Final = (
+    ["references", "need"],
+    ["reports", "source_quality"],
+    ["reports", "check_result"],
+    ["reports", "layout_benchmark"],
+)
 TITLES: Final = {**{report.name: report.title for report in REPORTS}, CHECK_LIST: "Check-list of the committee"}
 
 
