@@ -151,6 +151,12 @@ PARTS: Final = (
         java=True,
     ),
     Part(
+        "layouts",
+        "the scripts of the physical model on a fresh Spark, damaged tables, and every layout, query and engine once",
+        _pytest("chu_platform_tests/layouts/test_on_spark.py"),
+        java=True,
+    ),
+    Part(
         "releases",
         "releases of an edition that are killed at every moment that differs",
         _pytest("chu_platform_tests/editions/test_killed_releases.py"),

@@ -79,11 +79,12 @@ def verdict_of(row: Row, base: Row) -> Verdict:
 
 def growth_exponent(rows: Sequence[Row]) -> float | None:
     """The exponent of the time over the scale, by least squares of the logarithms; None for less than two scales."""
-    points = [(math.log(row["scale"]), math.log(row["median_ms"])) for row in rows]
+    points = [(math.log(float(row["scale"])), math.log(float(row["median_ms"]))) for row in rows]
     if len({x for x, _ in points}) < 2:
         return None
     middle_x, middle_y = (sum(values) / len(points) for values in zip(*points, strict=True))
-    return sum((x - middle_x) * (y - middle_y) for x, y in points) / sum((x - middle_x) ** 2 for x, _ in points)
+    slope = sum((x - middle_x) * (y - middle_y) for x, y in points) / sum((x - middle_x) ** 2 for x, _ in points)
+    return float(slope)
 
 
 def disturbed(rows: Iterable[Row]) -> int:

@@ -6,6 +6,7 @@ from chu_platform import french
 from chu_platform.committee.document import (
     Block,
     Bullets,
+    Cell,
     Chapter,
     Code,
     Column,
@@ -37,7 +38,7 @@ def _physical_model(inputs: Inputs) -> Iterator[Block]:
         "Chaque table déclarée est une table Delta : des fichiers Parquet compressés (zstd) et un journal. Ses partitions, "
         "l’ordre de ses lignes et les colonnes dont le journal garde les bornes suivent de la déclaration."
     )
-    rows = []
+    rows: list[list[Cell]] = []
     for table in LARGE_TABLES:
         delta = inputs.lake.open(table)
         files = active_files(delta) if delta else []
@@ -120,7 +121,7 @@ def _partitions(inputs: Inputs) -> Iterator[Block]:
         f"côté, de vrais compartiments de Spark (`bucketBy`), {BUCKETS} fichiers Parquet par table. L’ordre Z et le "
         f"regroupement visent des fichiers de {french.amount(TARGET_SIZE / 2**20, 'Mio', 0)}."
     )
-    rows = []
+    rows: list[list[Cell]] = []
     for layout in LAYOUTS:
         for table, declared in layout.tables.items():
             rows.append(
