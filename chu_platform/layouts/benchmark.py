@@ -143,6 +143,7 @@ class _Benchmark:
         self._chosen: dict[Chosen, Value] = {}
         self._expected: dict[str, list[tuple[object, ...]]] = {}
         self._results = {_key(row): row for row in read_results(file)}
+        self._states: dict[Table, Sequence[int]] = {}
         self._failures: list[str] = []
 
     def run(
@@ -196,11 +197,18 @@ class _Benchmark:
         return self._machine, self._scale, cell.engine.name, cell.layout.name, cell.query.name, state
 
     def _data(self, cell: Cell) -> str:
-        """Hash of what a result depends on: the versions of the tables, the text of the query, the layout."""
-        versions = {table.folder: self._lake.version(table) for table in cell.query.tables.values()}
+        """Hash of what a result depends on: versions and sizes of the tables, the text of the query, the layout."""
+        versions = {table.folder: self._state_of(table) for table in cell.query.tables.values()}
         of_tables = {table.name: repr(layout) for table, layout in cell.layout.tables.items()}
         parts = [versions, cell.query.text, repr(cell.query.filters), cell.layout.kind, of_tables]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
+
+    def _state_of(self, table: Table) -> Sequence[int]:
+        """Version, rows and bytes of a table of the lake."""
+        if table not in self._states:
+            source = in_place(self._lake, table)
+            self._states[table] = [source.version, rows_of(source), sum(f["size_bytes"] for f in source.files)]
+        return self._states[table]
 
     def _measure(self, cell: Cell, made: Mapping[Table, Source]) -> str:
         """Measure a cell, keep its results, and tell them in words."""
@@ -277,7 +285,7 @@ class _Benchmark:
             ranges = {name: cell.query.ranges(name, cell.layout.tables, self._values(cell.query)) for name in sources}
             kept = sum(kept_files(found, ranges[name]) for name, found in files.items())
         return {
-            "table_rows": sum(_rows_of(self._lake, table) for table in cell.query.tables.values()),
+            "table_rows": sum(self._state_of(table)[1] for table in cell.query.tables.values()),
             "files": sum(map(len, files.values())),
             "files_kept": kept,
             "size_bytes": sum(f["size_bytes"] for found in files.values() for f in found),
@@ -331,12 +339,13 @@ def _plain(value: object) -> object:
 
 def scale_of(lake: Lake) -> float:
     """The number of deaths of a lake as a part of 25 million, with one significant digit; at least 0.0001."""
-    part = max(_rows_of(lake, fact_death) / FULL_SIZE, 0.0001)
+    part = max(rows_of(in_place(lake, fact_death)) / FULL_SIZE, 0.0001)
     return round(part, -math.floor(math.log10(part)))
 
 
-def _rows_of(lake: Lake, table: Table) -> int:
-    return sum(f["num_records"] or 0 for f in in_place(lake, table).files)
+def rows_of(source: Source) -> int:
+    """The number of rows of a Delta table, as its log tells it."""
+    return sum(f["num_records"] or 0 for f in source.files)
 
 
 def code_commit() -> str:

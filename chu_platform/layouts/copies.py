@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -31,6 +32,11 @@ class Source:
     table: Table
     folder: Path
     kind: Kind
+
+    @cached_property
+    def version(self) -> int:
+        """Version of the Delta table. It is read once: engines that want it read the log themselves."""
+        return self.delta().version()
 
     def delta(self) -> DeltaTable:
         """The Delta table, with its log read now."""
@@ -89,7 +95,7 @@ def _write(lake: Lake, table: Table, layout: TableLayout, source: Source) -> Non
     generated = [f"{p.sql} AS {p.name}" for p in layout.generated]
     columns = ", ".join([*(f'"{c.name}"' for c in table.columns), *generated])
     size = sum(f["size_bytes"] for f in in_place(lake, table).files)
-    with bounded_connection(source.folder / "spill", size) as connection:
+    with bounded_connection(source.folder.with_name("spill"), size) as connection:
         rows = connection.sql(f"SELECT {columns} FROM {lake.relation(table)}")
         write_deltalake(str(source.folder), rows, partition_by=list(layout.partition_by), writer_properties=WRITER)
     if layout.order_by:
@@ -102,7 +108,7 @@ def _write_with_spark(lake: Lake, table: Table, layout: TableLayout, source: Sou
     if source.kind is Kind.BUCKETED:
         spark.command(f"DROP TABLE IF EXISTS {name}", {})
     spark.command(create_table(name, table, layout, source.kind, place if source.kind is Kind.BUCKETED else None), {})
-    spark.command(insert_rows(name, table, f"delta.`{lake.path(table)}`"), {})
+    spark.command(insert_rows(name, table, f"delta.`{lake.path(table)}`", layout), {})
     if statement := optimize(name, layout, source.kind):
         spark.command(statement, ONE_FILE_SIZE)
 

@@ -45,10 +45,14 @@ def create_table(
     return "\n".join(parts)
 
 
-def insert_rows(name: str, table: Table, rows: str) -> str:
-    """INSERT of the declared columns of `rows` (a relation of Spark SQL): what the table had before is replaced."""
+def insert_rows(name: str, table: Table, rows: str, layout: TableLayout | None = None) -> str:
+    """INSERT of the declared columns of `rows` (a relation of Spark SQL): what the table had before is replaced.
+
+    Into a bucketed table, each bucket is written by one task, as one file.
+    """
     values = ",\n  ".join(f"CAST(`{c.name}` AS {sql_type(c.type)}) AS `{c.name}`" for c in table.columns)
-    return f"INSERT OVERWRITE {name} ({_names([c.name for c in table.columns])})\nSELECT\n  {values}\nFROM {rows}"
+    hint = f" /*+ REPARTITION({BUCKETS}, `{layout.buckets}`) */" if layout and layout.buckets else ""
+    return f"INSERT OVERWRITE {name} ({_names([c.name for c in table.columns])})\nSELECT{hint}\n  {values}\nFROM {rows}"
 
 
 def optimize(name: str, layout: TableLayout, kind: Kind) -> str | None:

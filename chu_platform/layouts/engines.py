@@ -129,7 +129,7 @@ class PlatformEngine(BenchmarkedEngine):
             name: (
                 engine.session.table(bucketed_name(source.table))
                 if source.kind is Kind.BUCKETED
-                else engine.read(source.folder, source.delta().version())
+                else engine.read(source.folder, source.version)
             )
             for name, source in sources.items()
         }

@@ -233,8 +233,8 @@ QUERIES: Final = (
         "full_scan",
         "Lecture complète des décès",
         {"death": fact_death},
-        "SELECT count(*) AS deaths, sum(death.age) AS years, min(death.death_date) AS first, "
-        "max(death.death_date) AS last, count(DISTINCT death.department_code) AS departments FROM {death} death",
+        "SELECT count(*) AS deaths, sum(death.age) AS years, min(death.death_date) AS first_day, "
+        "max(death.death_date) AS last_day, count(DISTINCT death.department_code) AS departments FROM {death} death",
     ),
     EvidenceQuery(
         "deaths_of_one_region",

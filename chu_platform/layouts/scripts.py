@@ -159,7 +159,7 @@ def _layout(layout: ComparedLayout) -> Iterator[str]:
     for table, of_table in layout.tables.items():
         name = layout_name(layout, table)
         yield create_table(name, table, of_table, layout.kind)
-        yield insert_rows(name, table, warehouse_name(table))
+        yield insert_rows(name, table, warehouse_name(table), of_table)
         if statement := optimize(name, of_table, layout.kind):
             yield statement
 
