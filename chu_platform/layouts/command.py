@@ -31,6 +31,10 @@ def layouts(
     engine: Annotated[list[str] | None, typer.Option(help="engine to measure; by default all")] = None,
     query: Annotated[list[str] | None, typer.Option(help="query to measure; by default all")] = None,
     runs: Annotated[int, typer.Option(min=1, max=1000, help="runs of each query, cold and warm")] = 7,
+    again_above: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="measure again where other processes took more than this share of the machine"),
+    ] = 1.0,
 ) -> None:
     """Measure the evidence queries on each layout of the large tables and each engine, cold and warm.
 
@@ -47,7 +51,7 @@ def layouts(
     settings = load_settings()
     if scale is not None:
         settings = settings.model_copy(update={"lake": _demonstration_lake(settings, scale, log_progress)})
-    done = measure_layouts(settings, Request(layout or [], engine or [], query or [], runs), log_progress)
+    done = measure_layouts(settings, Request(layout or [], engine or [], query or [], runs, again_above), log_progress)
     for line in (*done.left_out, *done.failures):
         print(f"WARNING {line}")
     print(f"{done.cells} cells have results in {done.file}")

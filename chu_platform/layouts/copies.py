@@ -1,7 +1,7 @@
 """Copies of the large tables in a layout, outside the lake, and where the tables of a query are."""
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -64,20 +64,21 @@ def in_place(lake: Lake, table: Table) -> Source:
 
 @contextmanager
 def written(
-    lake: Lake, layout: ComparedLayout, folder: Path, spark: "Engine | None"
+    lake: Lake, layout: ComparedLayout, wanted: Collection[Table], folder: Path, spark: "Engine | None"
 ) -> Iterator[Mapping[Table, Source]]:
-    """Copies of the tables of the layout below the folder, which is removed at the end. `spark` writes its own kinds.
+    """Copies of the wanted tables that have the layout, below the folder, which is removed at the end.
 
-    The layout of the platform needs no copy: its sources are the tables of the lake.
+    `spark` writes its own kinds. The layout of the platform needs no copy: its tables are those of the lake.
     """
+    tables = {table: of_table for table, of_table in layout.tables.items() if table in wanted}
     if layout.kind is Kind.IN_PLACE:
-        yield {table: in_place(lake, table) for table in layout.tables}
+        yield {table: in_place(lake, table) for table in tables}
         return
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, mode=0o700)
     try:
         sources = {}
-        for table, of_table in layout.tables.items():
+        for table, of_table in tables.items():
             source = Source(of_table.table(table), folder / table.name, layout.kind)
             if layout.needs_spark:
                 assert spark

@@ -68,7 +68,7 @@ class TableLayout:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ComparedLayout:
     """One layout, of all tables that can have it. `label` is French."""
 

@@ -77,6 +77,19 @@ def test_a_benchmark_measures_each_cell_once_and_resumes(settings: Settings, mon
     assert len([r for r in read_results(results_file(settings)) if r["runs"] == 3]) == 2 * 3
 
 
+def test_disturbed_measurements_are_made_again_and_the_quieter_one_is_kept(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = Request(["flat"], ["duckdb"], ["full_scan"], 1, most_others=0.2)
+    kept = []
+    for others in (0.5, 0.9, 0.1, 0.3):
+        monkeypatch.setattr("chu_platform.layouts.benchmark._others", lambda _before, share=others: share)
+        measure_layouts(settings, request, lambda _: None)
+        kept.append({row["others"] for row in read_results(results_file(settings))})
+    # Nothing is measured a fourth time: 0.1 is quiet enough.
+    assert kept == [{0.5}, {0.5}, {0.1}, {0.1}]
+
+
 def test_a_time_does_not_count_if_the_rows_are_wrong(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     @contextmanager
     def wrong(_self: DuckDb, _sources: Mapping[str, Source]) -> Iterator[Run]:
