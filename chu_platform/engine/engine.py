@@ -64,10 +64,15 @@ def _require_answer(address: str) -> None:
 
 
 class Engine:
-    """The engine chosen by the settings. Its server and session start at the first query; `starts` while they do."""
+    """The engine chosen by the settings. Its server and session start at the first query; `starts` while they do.
 
-    def __init__(self, settings: Settings) -> None:
+    PySpark gives the session that this process has already, whatever server it is of. With `own_session`, it makes a
+    new one, so that one process can use two engines.
+    """
+
+    def __init__(self, settings: Settings, own_session: bool = False) -> None:
         self._settings = settings
+        self._own_session = own_session
         self._server: Server | None = None
         self._session: SparkSession | None = None
         self._unresponsive = False
@@ -96,10 +101,18 @@ class Engine:
             self._server = Server(self._settings.engine, self._settings.work_folder / "engine", options)
             address = self._server.address
         with self._errors("opening a session"):
-            session: SparkSession = LazyPySparkResource(spark_config={"spark.remote": address}).spark_session
+            session = self._session_of(address)
             session.client.set_retry_policies([DefaultPolicy(max_retries=MAX_RETRIES)])
             if self._settings.engine == "spark":
                 session.conf.set(ONLY_YOUNG_VERSIONS, "false")
+        return session
+
+    def _session_of(self, address: str) -> "SparkSession":
+        if self._own_session:
+            from pyspark.sql import SparkSession
+
+            return SparkSession.builder.remote(address).create()
+        session: SparkSession = LazyPySparkResource(spark_config={"spark.remote": address}).spark_session
         return session
 
     @contextmanager

@@ -96,12 +96,25 @@ class Cell:
 
 @dataclass(frozen=True)
 class Times:
-    """The measured runs of one state: seconds, bytes read from disks, whether all files had left the cache, load."""
+    """The measured runs of one state: seconds, bytes read from disks, whether all files had left the cache.
+
+    `meanwhile` is the activity of the machine before and after them, where the kernel counts it.
+    """
 
     seconds: Sequence[float]
     disk_bytes: Sequence[int]
     left_cache: bool | None
-    others: float | None
+    meanwhile: tuple[Activity, Activity] | None
+
+    @property
+    def others(self) -> float | None:
+        """The share of the machine that other processes took."""
+        return self.meanwhile[1].others_since(self.meanwhile[0]) if self.meanwhile else None
+
+    @property
+    def cpu_seconds(self) -> float | None:
+        """CPU seconds of a run, on average, of this process and its descendants."""
+        return (self.meanwhile[1].own - self.meanwhile[0].own) / len(self.seconds) if self.meanwhile else None
 
 
 def measure_layouts(settings: Settings, request: Request, log_progress: Callable[[str], None]) -> Outcome:
@@ -277,7 +290,7 @@ class _Benchmark:
                 seconds.append(time.perf_counter() - begun)
             if counted and (after := activity()):
                 disk_bytes.append(after.disk_bytes - counted.disk_bytes)
-        return Times(seconds, disk_bytes, left, _others(before))
+        return Times(seconds, disk_bytes, left, _meanwhile(before))
 
     def _warm(self, cell: Cell, sources: Mapping[str, Source], sql: str) -> Times:
         seconds = []
@@ -288,7 +301,7 @@ class _Benchmark:
                 begun = time.perf_counter()
                 run(sql)
                 seconds.append(time.perf_counter() - begun)
-        return Times(seconds, [], None, _others(before))
+        return Times(seconds, [], None, _meanwhile(before))
 
     def _facts(self, cell: Cell, sources: Mapping[str, Source]) -> dict[str, Any]:
         """What the tables of a cell are, whatever their times: rows, files, files that the log leaves, bytes."""
@@ -316,6 +329,7 @@ class _Benchmark:
             "max_ms": round(1000 * max(times.seconds), SHOWN_DIGITS),
             "read_bytes": int(median(times.disk_bytes)) if times.disk_bytes else None,
             "left_cache": times.left_cache,
+            "cpu_ms": None if times.cpu_seconds is None else round(1000 * times.cpu_seconds, SHOWN_DIGITS),
             "others": None if times.others is None else round(times.others, SHOWN_DIGITS),
             "engine_version": cell.engine.version,
             "code": self._code,
@@ -387,9 +401,9 @@ def _key(row: Row) -> tuple[object, ...]:
     return tuple(row[name] for name in KEY)
 
 
-def _others(before: Activity | None) -> float | None:
+def _meanwhile(before: Activity | None) -> tuple[Activity, Activity] | None:
     after = activity()
-    return after.others_since(before) if before and after else None
+    return (before, after) if before and after else None
 
 
 def _duration(seconds: float) -> str:

@@ -45,14 +45,24 @@ def create_table(
     return "\n".join(parts)
 
 
-def insert_rows(name: str, table: Table, rows: str, layout: TableLayout | None = None) -> str:
-    """INSERT of the declared columns of `rows` (a relation of Spark SQL): what the table had before is replaced.
+def replace_rows(name: str, table: Table, rows: str) -> str:
+    """INSERT OVERWRITE of the declared columns of `rows`, a relation of Spark SQL."""
+    return f"INSERT OVERWRITE {name} {_selected(table, rows, '')}"
 
-    Into a bucketed table, each bucket is written by one task, as one file.
+
+def insert_rows(name: str, table: Table, rows: str, layout: TableLayout) -> str:
+    """INSERT of the declared columns of `rows` into a new table with this layout.
+
+    Each bucket of a bucketed table is written by one task, as one file. It is no INSERT OVERWRITE, because that drops
+    the clustering of a Delta table (Delta 4.4).
     """
+    hint = f" /*+ REPARTITION({BUCKETS}, `{layout.buckets}`) */" if layout.buckets else ""
+    return f"INSERT INTO {name} {_selected(table, rows, hint)}"
+
+
+def _selected(table: Table, rows: str, hint: str) -> str:
     values = ",\n  ".join(f"CAST(`{c.name}` AS {sql_type(c.type)}) AS `{c.name}`" for c in table.columns)
-    hint = f" /*+ REPARTITION({BUCKETS}, `{layout.buckets}`) */" if layout and layout.buckets else ""
-    return f"INSERT OVERWRITE {name} ({_names([c.name for c in table.columns])})\nSELECT{hint}\n  {values}\nFROM {rows}"
+    return f"({_names([c.name for c in table.columns])})\nSELECT{hint}\n  {values}\nFROM {rows}"
 
 
 def optimize(name: str, layout: TableLayout, kind: Kind) -> str | None:

@@ -23,6 +23,8 @@ from chu_platform.settings import Settings
 if TYPE_CHECKING:
     from chu_platform.engine.engine import Engine
 
+# The platform cuts plans, because logs have them.
+PLAN_LENGTH: Final = "spark.sql.maxPlanStringLength"
 Run = Callable[[str], pa.Table]
 
 
@@ -118,7 +120,7 @@ class PlatformEngine(BenchmarkedEngine):
             # The import of PySpark takes half a second.
             from chu_platform.engine.engine import Engine
 
-            self._engine = Engine(self._settings)
+            self._engine = Engine(self._settings, own_session=True)
         return self._engine
 
     @contextmanager
@@ -167,8 +169,11 @@ class Spark(PlatformEngine):
 
     def exchanges(self, sources: Mapping[str, Source], sql: str) -> int | None:
         """See the class of all engines: counted in the physical plan, before it adapts to the rows."""
+        conf = self.engine.session.conf
+        conf.set(PLAN_LENGTH, "1000000")
         with self.session(sources) as run:
             plan = str(run(f"EXPLAIN {sql}").column(0)[0])
+        conf.unset(PLAN_LENGTH)
         return plan.count("Exchange hashpartitioning")
 
 

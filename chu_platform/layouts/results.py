@@ -50,6 +50,12 @@ COLUMNS: Final = (
         "high_ms", DOUBLE, "borne haute de la médiane à 95 % ; vide pour moins de six exécutions", "Borne haute (ms)"
     ),
     Column("max_ms", DOUBLE, "temps de l’exécution la plus longue, en millisecondes", "Maximum (ms)", nullable=False),
+    Column(
+        "cpu_ms",
+        DOUBLE,
+        "temps de processeur moyen d’une exécution, en millisecondes : celui du moteur et de ses processus ; il dépend peu de la charge ; vide s’il n’est pas compté",
+        "Processeur (ms)",
+    ),
     Column("result_rows", LONG, "nombre de lignes du résultat, égal pour tous les moteurs", "Lignes", nullable=False),
     Column("table_rows", LONG, "nombre de lignes des tables de la requête", "Lignes des tables", nullable=False),
     Column("files", LONG, "nombre de fichiers de données des tables de la requête", "Fichiers", nullable=False),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from chu_platform.catalogue import catalogue
-from chu_platform.layouts.ddl import create_table, insert_rows, optimize, spark_literal
+from chu_platform.layouts.ddl import create_table, insert_rows, optimize, replace_rows, spark_literal
 from chu_platform.layouts.declarations import LARGE_TABLES, LAYOUTS, ComparedLayout, Kind, TableLayout
 from chu_platform.layouts.queries import QUERIES, EvidenceQuery
 from chu_platform.storage.delta_properties import table_properties
@@ -44,7 +44,7 @@ def scripts() -> Sequence[Script]:
         Script(
             "02_chargement.sql",
             "Chargement : les requêtes déclarées, et les tables du lac que Python ou une livraison remplit",
-            [insert_rows(warehouse_name(t), t, _rows(t)) for t in tables],
+            [replace_rows(warehouse_name(t), t, _rows(t)) for t in tables],
         ),
         Script("03_peuplement.sql", "Peuplement : lignes de chaque table, et lectures d’exemples", _population(tables)),
         Script(
@@ -158,6 +158,7 @@ def _verification(table: Table) -> str:
 def _layout(layout: ComparedLayout) -> Iterator[str]:
     for table, of_table in layout.tables.items():
         name = layout_name(layout, table)
+        yield f"DROP TABLE IF EXISTS {name}"
         yield create_table(name, table, of_table, layout.kind)
         yield insert_rows(name, table, warehouse_name(table), of_table)
         if statement := optimize(name, of_table, layout.kind):

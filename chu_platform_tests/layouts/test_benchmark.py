@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from chu_platform.errors import ChuError
-from chu_platform.layouts.benchmark import Request, measure_layouts
+from chu_platform.layouts.benchmark import Request, Times, measure_layouts
 from chu_platform.layouts.copies import Source
 from chu_platform.layouts.engines import DuckDb, Run
 from chu_platform.layouts.results import read_results, results_file
@@ -83,7 +83,7 @@ def test_disturbed_measurements_are_made_again_and_the_quieter_one_is_kept(
     request = Request(["flat"], ["duckdb"], ["full_scan"], 1, most_others=0.2)
     kept = []
     for others in (0.5, 0.9, 0.1, 0.3):
-        monkeypatch.setattr("chu_platform.layouts.benchmark._others", lambda _before, share=others: share)
+        monkeypatch.setattr(Times, "others", others)
         measure_layouts(settings, request, lambda _: None)
         kept.append({row["others"] for row in read_results(results_file(settings))})
     # Nothing is measured a fourth time: 0.1 is quiet enough.
