@@ -1,7 +1,7 @@
 """What the measurements allow to say: which layouts differ from that of the platform, and how times grow.
 
-Two times differ only if the intervals of their medians do not touch. A gain is such a difference of at least a fifth:
-cells are measured one after the other, so that smaller ones may come from other work on the machine.
+Two times differ only if the intervals of their medians do not touch, the medians differ by a fifth at least, and the
+CPU time, which depends little on other work on the machine, differs in the same direction.
 """
 
 import math
@@ -69,12 +69,28 @@ def comparisons(rows: Sequence[Row]) -> Iterator[Comparison]:
 
 
 def verdict_of(row: Row, base: Row) -> Verdict:
-    """Whether a row is faster or slower than another one: intervals apart, medians apart by a fifth."""
-    if row["high_ms"] < base["low_ms"] and base["median_ms"] >= MATTERS * row["median_ms"]:
+    """Whether a row is faster or slower than another one: intervals apart, medians apart by a fifth, CPU time too."""
+    if _is_faster(row, base):
         return Verdict.FASTER
-    if row["low_ms"] > base["high_ms"] and row["median_ms"] >= MATTERS * base["median_ms"]:
-        return Verdict.SLOWER
-    return Verdict.ALIKE
+    return Verdict.SLOWER if _is_faster(base, row) else Verdict.ALIKE
+
+
+def _is_faster(row: Row, other: Row) -> bool:
+    apart = row["high_ms"] < other["low_ms"] and other["median_ms"] >= MATTERS * row["median_ms"]
+    counted = row["cpu_ms"] is not None and other["cpu_ms"] is not None
+    return bool(apart and (not counted or row["cpu_ms"] < other["cpu_ms"]))
+
+
+def cpu_ratio(rows: Sequence[Row], layout: str, state: str) -> float | None:
+    """The CPU time of a layout divided by that of the platform: the geometric mean over all engines and queries."""
+    bases = {(r["engine"], r["query"]): r["cpu_ms"] for r in rows if (r["layout"], r["state"]) == (PLATFORM, state)}
+    pairs = [
+        (r["cpu_ms"], bases.get((r["engine"], r["query"])))
+        for r in rows
+        if (r["layout"], r["state"]) == (layout, state)
+    ]
+    logarithms = [math.log(cpu / base) for cpu, base in pairs if cpu and base]
+    return math.exp(sum(logarithms) / len(logarithms)) if logarithms else None
 
 
 def growth_exponent(rows: Sequence[Row]) -> float | None:

@@ -7,7 +7,7 @@ import pytest
 from chu_platform.committee.document import Picture
 from chu_platform.committee.measured.pictures import LogScale, growth_picture, times_picture
 from chu_platform.committee.measured.response_times import conclusion
-from chu_platform.layouts.analysis import Verdict, comparisons, growth_exponent, of_newest_machine
+from chu_platform.layouts.analysis import Verdict, comparisons, cpu_ratio, growth_exponent, of_newest_machine
 from chu_platform.layouts.declarations import LAYOUTS
 from chu_platform.layouts.engines import ENGINES
 from chu_platform.layouts.queries import QUERIES
@@ -19,6 +19,7 @@ pytestmark = pytest.mark.unit
 def timed(layout: str, median: float, spread: float = 0.1, **given: object) -> dict[str, Any]:
     """A measurement of a query whose interval is a part of its median wide on both sides."""
     limits = {"low_ms": median * (1 - spread), "high_ms": median * (1 + spread), "max_ms": median * (1 + spread)}
+    limits["cpu_ms"] = median
     others = {"engine": "duckdb", "query": "full_scan", "state": "warm", "scale": 0.1, "layout": layout}
     return row(**{**others, "median_ms": median, **limits, **given})
 
@@ -33,6 +34,8 @@ def test_layouts_differ_only_if_their_intervals_are_apart_and_by_a_fifth() -> No
         # Twice as slow, with an interval that reaches that of the platform.
         timed("region", 20, 0.5),
         timed("z_order", 5, low_ms=None),
+        # Another process may have slowed the platform: the CPU time was the same.
+        timed("buckets", 5, cpu_ms=10),
     ]
     rows[0] |= {"low_ms": 9.5, "high_ms": 10.5}
     found = {c.layout: c.verdict for c in comparisons(rows)}
@@ -41,10 +44,23 @@ def test_layouts_differ_only_if_their_intervals_are_apart_and_by_a_fifth() -> No
         "month": Verdict.SLOWER,
         "year": Verdict.ALIKE,
         "region": Verdict.ALIKE,
+        "buckets": Verdict.ALIKE,
     }
     said = conclusion(rows)
     assert "DuckDB, plus rapide que la plateforme : « sans partition » (× 0,50)" in said
     assert "plus lent que la plateforme : « par mois » (× 3,00)" in said and "région" not in said
+
+
+def test_the_cpu_time_is_compared_by_the_mean_of_ratios() -> None:
+    rows = [
+        timed("platform", 1, cpu_ms=10),
+        timed("platform", 1, cpu_ms=40, query="large_join"),
+        timed("flat", 1, cpu_ms=5),
+        timed("flat", 1, cpu_ms=80, query="large_join"),
+        timed("flat", 1, cpu_ms=3, query="one_patient"),
+    ]
+    assert cpu_ratio(rows, "flat", "warm") == pytest.approx(1)
+    assert cpu_ratio(rows, "flat", "cold") is None
 
 
 def test_nothing_is_concluded_where_nothing_differs() -> None:

@@ -33,6 +33,7 @@ from chu_platform.layouts.analysis import (
     Verdict,
     at_scale,
     comparisons,
+    cpu_ratio,
     disturbed,
     growth_exponent,
     scales,
@@ -51,8 +52,8 @@ METHOD = (
     "Un intervalle contient la vraie médiane avec une probabilité d’au moins 95 %, quelle que soit la distribution des "
     "temps : avec sept exécutions, ce sont la plus courte et la plus longue.",
     f"« Plus rapide » et « plus lent » veulent dire : les intervalles ne se touchent pas, et les médianes diffèrent d’un "
-    f"rapport de {french.number(MATTERS, 1)} au moins. Les mesures se suivent : un autre travail sur la machine peut "
-    "faire de plus petites différences. Parmi des centaines de comparaisons, quelques-unes sont dues au hasard.",
+    f"rapport de {french.number(MATTERS, 1)} au moins, et le temps de processeur, qui dépend peu d’un autre travail sur la "
+    "machine, diffère dans le même sens. Parmi des centaines de comparaisons, quelques-unes sont dues au hasard.",
 )
 
 
@@ -170,14 +171,16 @@ def _balance(rows: Sequence[Row], scale: float) -> Iterator[Block]:
         for state, words in ((COLD, "à froid"), (WARM, "à chaud")):
             counts = Counter(c.verdict for c in found if (c.layout, c.state) == (layout.name, state))
             if counts:
-                cells.append([ROW_LABELS[layout.name], words, *(str(counts[v]) for v in Verdict)])
+                ratio = cpu_ratio(rows, layout.name, state)
+                cpu = NOTHING if ratio is None else f"× {french.number(ratio, 2)}"
+                cells.append([ROW_LABELS[layout.name], words, *(str(counts[v]) for v in Verdict), cpu])
     yield Table(
         f"Comparaisons avec la disposition de la plateforme, échelle {french.measured(scale)} : toutes les requêtes, "
         "tous les moteurs",
         [
             Column("Disposition", 2),
             Column("État"),
-            *(Column(name, number=True) for name in ("Plus rapide", "Plus lent", "Indistinct")),
+            *(Column(name, number=True) for name in ("Plus rapide", "Plus lent", "Indistinct", "Processeur")),
         ],
         cells,
         command_of(scale),
