@@ -3,6 +3,8 @@
 What the kernel counts is read from /proc: on a system without it, these figures are None.
 """
 
+import ctypes
+import mmap
 import os
 import platform
 from collections.abc import Iterable, Sequence
@@ -11,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PROC = Path("/proc")
+_LIBC = ctypes.CDLL(None)
 
 
 def machine_text() -> str:
@@ -118,7 +121,7 @@ def drop_from_cache(files: Iterable[Path]) -> bool:
 
     Files of a file system in memory never leave it, and not every system can be asked.
     """
-    if not hasattr(os, "posix_fadvise") or not hasattr(os, "RWF_NOWAIT"):
+    if not hasattr(os, "posix_fadvise"):
         return False
     dropped = True
     for file in files:
@@ -132,10 +135,14 @@ def drop_from_cache(files: Iterable[Path]) -> bool:
 
 
 def _is_cached(descriptor: int) -> bool:
-    """Whether the first bytes of a file are in the cache: then they can be read without waiting."""
-    try:
-        return bool(os.preadv(descriptor, [bytearray(1)], 0, os.RWF_NOWAIT))
-    except BlockingIOError:
+    """Whether a page of a file is in the cache. Reading without waiting (RWF_NOWAIT) would not do: it reads ahead."""
+    size = os.fstat(descriptor).st_size
+    if not size:
         return False
-    except OSError:  # the file system cannot tell
-        return True
+    # A private copy, because ctypes wants a buffer that it could write. No page of it is touched.
+    with mmap.mmap(descriptor, size, access=mmap.ACCESS_COPY) as mapped:
+        first = ctypes.c_char.from_buffer(mapped)
+        pages = (ctypes.c_ubyte * -(-size // mmap.PAGESIZE))()
+        failed = _LIBC.mincore(ctypes.c_void_p(ctypes.addressof(first)), ctypes.c_size_t(size), pages)
+        del first
+    return bool(failed) or any(page & 1 for page in pages)

@@ -45,7 +45,7 @@ from chu_platform.layouts.results import COLD, WARM, Row
 
 METHOD = (
     "**À froid** : les fichiers des tables et leurs journaux Delta ont quitté la mémoire du système "
-    "(`posix_fadvise`, vérifié par `preadv` sans attente) ; les tables sont ouvertes à nouveau, et ce temps compte. Le "
+    "(`posix_fadvise`, vérifié par `mincore`) ; les tables sont ouvertes à nouveau, et ce temps compte. Le "
     "processus du moteur et son code restent chargés, comme ce que Spark sait d’un journal.",
     "**À chaud** : la même requête, répétée sur les tables ouvertes, après une exécution qui ne compte pas.",
     "Les lignes du résultat doivent être celles que DuckDB trouve dans le lac ; sinon, le temps n’est pas enregistré.",
