@@ -109,16 +109,17 @@ class EvidenceQuery:
 
 
 IN_2019: Final = ("2019-01", "2019-12")
-# The establishment with the most consultations; the commonest diagnosis; keys in the middle of all keys.
+# Of 2019: the establishment with the most consultations, and the commonest diagnosis.
 ESTABLISHMENT: Final = Chosen(
     "SELECT establishment_key FROM {bridge} JOIN {consultation} USING (professional_key) "
-    f"WHERE establishment_key <> '{UNKNOWN}' GROUP BY ALL ORDER BY count(*) DESC, establishment_key LIMIT 1"
+    f"WHERE establishment_key <> '{UNKNOWN}' AND month BETWEEN '{IN_2019[0]}' AND '{IN_2019[1]}' GROUP BY ALL ORDER BY count(*) DESC, establishment_key LIMIT 1"
 )
 DIAGNOSIS: Final = Chosen(
     f"SELECT diagnosis_key FROM {{consultation}} WHERE diagnosis_key <> '{UNKNOWN}' "
+    f"AND month BETWEEN '{IN_2019[0]}' AND '{IN_2019[1]}' "
     "GROUP BY ALL ORDER BY count(*) DESC, diagnosis_key LIMIT 1"
 )
-# Keys are hexadecimal digits of a hash.
+# Keys in the middle of all keys, which are hexadecimal digits of a hash.
 PATIENT: Final = Chosen("SELECT min(patient_key) FROM {consultation} WHERE patient_key >= '8'")
 CONSULTATION: Final = Chosen("SELECT min(consultation_key) FROM {prescription} WHERE consultation_key >= '8'")
 WITH_BRIDGE: Final = {"consultation": fact_consultation, "bridge": bridge_professional_establishment}

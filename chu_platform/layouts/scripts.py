@@ -11,8 +11,8 @@ from chu_platform.catalogue import catalogue
 from chu_platform.layouts.ddl import create_table, insert_rows, optimize, replace_rows, spark_literal
 from chu_platform.layouts.declarations import LARGE_TABLES, LAYOUTS, ComparedLayout, Kind, TableLayout
 from chu_platform.layouts.queries import QUERIES, EvidenceQuery
-from chu_platform.storage.delta_properties import table_properties
-from chu_platform.tables.columns import DOUBLE, INTEGER, LONG
+from chu_platform.storage.delta_properties import STATISTICS, statistics_columns, table_properties
+from chu_platform.tables.columns import BOOLEAN, DOUBLE, INTEGER, LONG
 from chu_platform.tables.rows import Computed, DeliveredRows, Query, RowsVisitor
 from chu_platform.tables.table import Table, Zone
 
@@ -82,7 +82,13 @@ def _creation(tables: Sequence[Table]) -> Iterator[str]:
     for layer in dict.fromkeys(table.layer for table in tables):
         yield f"CREATE SCHEMA IF NOT EXISTS chu_{layer}"
     for table in tables:
-        properties = {name: value for name, value in table_properties(table, table.maintenance).items() if value}
+        properties = table_properties(table, table.maintenance)
+        # Spark reads them as identifiers, and names of columns may be numbers. It refuses those of truth values.
+        types = {c.name: c.type for c in table.columns}
+        columns = [f"`{name}`" for name in statistics_columns(table) if types[name] != BOOLEAN]
+        properties |= {STATISTICS: ",".join(columns)}
+        if not columns:
+            del properties[STATISTICS]
         yield create_table(
             warehouse_name(table), table, TableLayout(table.partition_by), Kind.DELTA, properties=properties
         )
