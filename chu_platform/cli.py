@@ -14,8 +14,8 @@ import typer
 
 from chu_platform.command import go_on_as, run_command
 from chu_platform.errors import ChuError
-from chu_platform.layouts.command import app as benchmark
 from chu_platform.portal.commands import app as portal
+from chu_platform.scaling.command import app as benchmark
 from chu_platform.serve import DEFAULT_PORT, READ_ONLY, REFRESH, portal_port_of, require_free_port
 from chu_platform.settings import Settings, is_utf_8, load_settings
 

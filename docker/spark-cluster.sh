@@ -1,5 +1,5 @@
 #!/bin/sh
-# Start a standalone Spark cluster on this machine, from pip's pyspark: one master, two workers, and a Spark Connect
+# Start a standalone Spark cluster on this machine, from pip's pyspark: one master, its workers, and a Spark Connect
 # server whose tasks run on them. Prints the address when it answers; Ctrl-C, or the end of a command, stops all of it.
 #
 #   docker/spark-cluster.sh                       serve until Ctrl-C
@@ -9,6 +9,7 @@
 #
 #   CONNECT_PORT   port of the Spark Connect server     (15002)
 #   MASTER_PORT    port of the master                   (7077)
+#   WORKERS        number of workers, of one core each  (2)
 #   WORKER_MEMORY  memory of a worker for its executor  (1500m)
 #   WORK           folder of logs and local files       (a new one, removed at the end)
 #   OBJECT_STORE   as for spark-connect.sh: then the workers share no folder
@@ -18,7 +19,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 [ -n "${SPARK_HOME:-}" ] || SPARK_HOME=$(python3 -c 'import importlib.util, sys
 found = importlib.util.find_spec("pyspark") or sys.exit(f"pyspark is not installed for {sys.executable}")
 print(found.submodule_search_locations[0])')
-: "${CONNECT_PORT:=15002}" "${MASTER_PORT:=7077}" "${WORKER_MEMORY:=1500m}"
+: "${CONNECT_PORT:=15002}" "${MASTER_PORT:=7077}" "${WORKERS:=2}" "${WORKER_MEMORY:=1500m}"
 HOST=127.0.0.1
 
 own=
@@ -75,7 +76,9 @@ daemon() {
 }
 daemon master org.apache.spark.deploy.master.Master --port "$MASTER_PORT"
 await master "$MASTER_PORT"
-for n in 1 2; do
+n=0
+while [ "$n" -lt "$WORKERS" ]; do
+    n=$((n + 1))
     daemon "worker-$n" org.apache.spark.deploy.worker.Worker "$master" \
         --cores 1 --memory "$WORKER_MEMORY" --work-dir "$WORK/worker-$n"
 done
@@ -84,9 +87,9 @@ start connect env SPARK_HOME="$SPARK_HOME" SPARK_LOCAL_IP=$HOST MASTER="$master"
     CONNECT_PORT="$CONNECT_PORT" DRIVER_MEMORY="${DRIVER_MEMORY:-1g}" EXECUTOR_MEMORY="$WORKER_MEMORY" \
     "$here/spark-connect.sh"
 await connect "$CONNECT_PORT"
-until [ "$(grep -c 'Registering worker' "$WORK/master.log")" -ge 2 ]; do sleep 0.5; done
+until [ "$(grep -c 'Registering worker' "$WORK/master.log")" -ge "$WORKERS" ]; do sleep 0.5; done
 
-echo "Spark Connect  sc://$HOST:$CONNECT_PORT  (master $master, 2 workers; logs in $WORK)"
+echo "Spark Connect  sc://$HOST:$CONNECT_PORT  (master $master, $WORKERS workers; logs in $WORK)"
 if [ $# -gt 0 ]; then
     CHU_ENGINE=spark CHU_SPARK_REMOTE="sc://$HOST:$CONNECT_PORT" "$@"
 else
