@@ -147,6 +147,11 @@ class Settings(BaseSettings):
         return self.home.resolve() / "needs.csv"
 
     @property
+    def prices_file(self) -> Path:
+        """File of prices that replace the packaged ones in the cost model of the reports."""
+        return self.home.resolve() / "prices.csv"
+
+    @property
     def reports_folder(self) -> Path:
         """Folder of the reports of the committee that the Dagster UI makes; `chu report` writes them anywhere."""
         return self.home.resolve() / "reports"

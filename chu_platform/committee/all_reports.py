@@ -6,5 +6,6 @@ from typing import Final
 from chu_platform.committee.document import Report
 from chu_platform.committee.livrable1 import LIVRABLE_1
 from chu_platform.committee.livrable2 import LIVRABLE_2
+from chu_platform.committee.preconisations import PRECONISATIONS
 
-REPORTS: Final[Sequence[Report]] = (LIVRABLE_1, LIVRABLE_2)
+REPORTS: Final[Sequence[Report]] = (LIVRABLE_1, LIVRABLE_2, PRECONISATIONS)

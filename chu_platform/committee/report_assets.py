@@ -24,6 +24,8 @@ READS: Final = (
     ["reports", "source_quality"],
     ["reports", "check_result"],
     ["reports", "layout_benchmark"],
+    ["reports", "scaling_benchmark"],
+    ["references", "recommendation"],
 )
 TITLES: Final = {**{report.name: report.title for report in REPORTS}, CHECK_LIST: "Check-list of the committee"}
 
