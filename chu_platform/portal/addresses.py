@@ -17,6 +17,7 @@ from chu_platform.urls import DOCUMENTS_ROOT, page_of
 
 HOME: Final = "/"
 STORY: Final = "/recit"
+DEFENCE: Final = "/soutenance"
 METHOD: Final = "/methode"
 QUALITY: Final = "/qualite"
 NEEDS: Final = "/besoins"

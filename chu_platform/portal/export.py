@@ -137,6 +137,7 @@ def start_addresses(snapshot: Snapshot) -> Sequence[str]:
         addresses.QUALITY,
         addresses.REGISTER,
         addresses.NEEDS,
+        addresses.DEFENCE,
         *(question_address(q, {}) for q in snapshot.questions),
     ]
 
@@ -376,6 +377,7 @@ def _page(renderer: Renderer, snapshot: Snapshot, target: _Target) -> str:
         addresses.METHOD: renderer.method,
         addresses.QUALITY: renderer.quality,
         addresses.NEEDS: renderer.needs,
+        addresses.DEFENCE: renderer.defence,
     }
     return pages[target.path](snapshot)
 

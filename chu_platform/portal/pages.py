@@ -28,7 +28,7 @@ Handler = Callable[[Request], Response]
 # What was asked for last is made of a new snapshot before it is served: so many pages, about 10 ms of CPU time each.
 MAX_PREPARED: Final = 300
 HOME, QUESTION, SEARCH, STORY, METHOD, QUALITY = "home", "question", "search", "story", "method", "quality"
-EVERYTHING, NEEDS = "everything", "needs"
+EVERYTHING, NEEDS, DEFENCE = "everything", "needs", "defence"
 PROFILE, FUNNEL, CONTROL, LAST_MONTH, REGISTER = "profile", "funnel", "control", "last month", "register"
 # Paths of the pages; what they name is the name of `Asked`.
 PAGES: Final[Sequence[tuple[str, str]]] = (
@@ -40,6 +40,7 @@ PAGES: Final[Sequence[tuple[str, str]]] = (
     (addresses.METHOD, METHOD),
     (addresses.QUALITY, QUALITY),
     (addresses.NEEDS, NEEDS),
+    (addresses.DEFENCE, DEFENCE),
     (addresses.PROFILE, PROFILE),
     (addresses.FUNNEL, FUNNEL),
     (addresses.LAST_MONTH, LAST_MONTH),
@@ -132,6 +133,7 @@ class Pages:
             STORY: self._renderer.story,
             METHOD: self._renderer.method,
             NEEDS: self._renderer.needs,
+            DEFENCE: self._renderer.defence,
             LAST_MONTH: self._renderer.last_month,
             REGISTER: self._renderer.register,
         }

@@ -29,11 +29,21 @@ from chu_platform.portal.charts.sparkline import sparkline
 from chu_platform.portal.charts.trend import Moment
 from chu_platform.portal.choices import ADDED, OTHERS, Choice, Refused, choose, options
 from chu_platform.portal.control_limits import MIN_MONTHS, Rule
+from chu_platform.portal.defence import (
+    ACTS,
+    ANNEX,
+    ANSWER_SECONDS,
+    DEMONSTRATION_STEP,
+    SPEECH,
+    SPEECH_SECONDS,
+    timed_plan,
+)
 from chu_platform.portal.episodes import episode_table, episodes_of
 from chu_platform.portal.funnels import FunnelView, Subject, funnel_address
 from chu_platform.portal.monthly_signals import Control
 from chu_platform.portal.needs import needs_of
 from chu_platform.portal.places import LEVELS, MAX_FOUND, Place, listed_places
+from chu_platform.portal.platform_story import platform_story_of
 from chu_platform.portal.profile import MAX_OTHERS, Profile
 from chu_platform.portal.questions import Question
 from chu_platform.portal.readable_periods import GRAINS, Period, is_short
@@ -262,7 +272,30 @@ class Renderer:
 
     def story(self, snapshot: Snapshot) -> str:
         """The story, from the tables that are served."""
-        return self._page("recit.html", snapshot, here="story", story=story_of(snapshot, self._addresses))
+        return self._page(
+            "recit.html",
+            snapshot,
+            here="story",
+            story=story_of(snapshot, self._addresses),
+            platform=platform_story_of(snapshot),
+            speech=SPEECH,
+            minutes=SPEECH_SECONDS // 60,
+            acts=ACTS,
+        )
+
+    def defence(self, snapshot: Snapshot) -> str:
+        """The defence: the plan with its times, the notes of the speaker, the demonstration, answers to questions."""
+        return self._page(
+            "soutenance.html",
+            snapshot,
+            here="story",
+            plan=timed_plan(),
+            acts=ACTS,
+            demonstration=DEMONSTRATION_STEP,
+            annex=ANNEX,
+            minutes=SPEECH_SECONDS // 60,
+            answer_minutes=ANSWER_SECONDS // 60,
+        )
 
     def error(self, number: int, message: str) -> str:
         """What is wrong, and where to go on."""
