@@ -157,6 +157,12 @@ PARTS: Final = (
         java=True,
     ),
     Part(
+        "elasticity",
+        "a program of queries on Spark clusters of one worker, two, and as many as needed: rows equal, grown, shrunk",
+        _pytest("chu_platform_tests/scaling/test_on_clusters.py"),
+        java=True,
+    ),
+    Part(
         "releases",
         "releases of an edition that are killed at every moment that differs",
         _pytest("chu_platform_tests/editions/test_killed_releases.py"),

@@ -11,6 +11,7 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, Page
 
+from chu_platform.portal.defence import SPEECH
 from chu_platform_tests.portal.chromium import assert_accessible, needs_chromium
 from chu_platform_tests.portal.conftest import DESK
 from chu_platform_tests.portal.served import QUESTIONS, Served
@@ -21,6 +22,7 @@ pytestmark = [pytest.mark.integration, needs_chromium]
 KINDS = {
     "home": "/",
     "story": "/recit",
+    "defence": "/soutenance",
     "method": "/methode",
     "search": "/recherche/diagnostics?q=a",
     "error": "/n-existe-pas",
@@ -111,31 +113,31 @@ def test_the_story_is_told_with_arrows_and_in_full_screen(page: Page) -> None:
     page.get_by_role("button", name="Plein écran").press("Enter")
     seen = page.locator(".step:visible")
     assert seen.count() == 1
-    for number in range(2, 12):
+    for number in range(2, len(SPEECH) + 1):
         page.keyboard.press("ArrowRight")
         assert page.evaluate("location.hash") == f"#etape-{number}"
         assert page.evaluate("document.activeElement.id") == f"titre-{number}"
     page.keyboard.press("ArrowRight")
-    assert page.evaluate("location.hash") == "#etape-11"
+    assert page.evaluate("location.hash") == f"#etape-{len(SPEECH)}"
     page.keyboard.press("Home")
     assert seen.get_attribute("id") == "etape-1"
     page.evaluate("document.exitFullscreen?.().catch(() => {})")
     page.keyboard.press("Escape")
     page.wait_for_function("!document.documentElement.classList.contains('presenting')")
-    assert seen.count() == 11
+    assert seen.count() == len(SPEECH)
 
 
 def test_the_story_prints_a_page_a_step(page: Page) -> None:
     page.goto("/recit")
     printed = page.pdf(prefer_css_page_size=True)
-    assert len(re.findall(rb"/Type\s*/Page\b", printed)) == 11
+    assert len(re.findall(rb"/Type\s*/Page\b", printed)) == len(SPEECH)
 
 
 def test_without_script_all_of_it_is_there(browser: Browser, portal: Served) -> None:
     context = browser.new_context(base_url=portal.address, java_script_enabled=False)
     page = context.new_page()
     page.goto("/recit")
-    assert page.locator(".step:visible").count() == 11 and page.locator("svg.chart:visible").count() >= 4
+    assert page.locator(".step:visible").count() == len(SPEECH) and page.locator("svg.chart:visible").count() >= 4
     page.locator('#etape-1 a[rel="next"]').click()
     assert page.url.endswith("#etape-2")
     page.goto("/questions/deces-region")

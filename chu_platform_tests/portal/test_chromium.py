@@ -13,6 +13,7 @@ import pytest
 from deltalake import DeltaTable
 from playwright.sync_api import Browser, Page, expect
 
+from chu_platform.portal.defence import SPEECH
 from chu_platform.portal.questions import Question
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.portal.chromium import needs_chromium
@@ -186,7 +187,7 @@ def test_each_step_of_the_story_fits_the_screen(desk: Page) -> None:
     # The class alone: a browser without a screen may refuse the full one.
     desk.evaluate("document.querySelector('[data-story=present]').click()")
     steps = desk.locator(".step").count()
-    assert steps == 11
+    assert steps == len(SPEECH)
     charts = 0
     for number in range(1, steps + 1):
         expect(desk.locator(f"#etape-{number}")).to_be_visible()
@@ -289,8 +290,8 @@ def test_a_reader_keeps_the_keys_that_turn_a_page(desk: Page) -> None:
     assert desk.evaluate("location.hash") != "#etape-1"
 
 
-# CSS pixels of the printed area: A4 across in the story, upright elsewhere, without margins.
-@pytest.mark.parametrize(("path", "width"), [("/recit", 1024), ("/questions/deces-region", 688), ("/", 688)])
+# CSS pixels of the printed area: 16:9 in the story, upright elsewhere, without margins.
+@pytest.mark.parametrize(("path", "width"), [("/recit", 1174), ("/questions/deces-region", 688), ("/", 688)])
 def test_no_text_on_paper_is_smaller_than_eight_points(path: str, width: int, desk: Page) -> None:
     desk.set_viewport_size({"width": width, "height": 900})
     desk.goto(path)

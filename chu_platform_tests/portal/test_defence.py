@@ -40,7 +40,9 @@ def test_notes_and_answers_can_be_said_in_their_time() -> None:
     for text, seconds in [(s.notes, s.seconds) for s in SPEECH] + [(a.answer, a.seconds) for a in ANNEX]:
         assert 60 * len(text.split()) / WORDS_PER_MINUTE <= seconds, text
         # Figures are those of the screen: notes hold none. (Bounds of the masks, and a version, are rules.)
-        assert not [word for word in text.split() if word.rstrip("%,.").isdigit() and word.rstrip(",.") not in ("1", "10")]
+        assert not [
+            word for word in text.split() if word.rstrip("%,.").isdigit() and word.rstrip(",.") not in ("1", "10")
+        ]
 
 
 @pytest.mark.integration
@@ -66,7 +68,7 @@ def presenter(browser: Browser, portal: Served) -> Iterator[Page]:
 
 @needs_chromium
 @pytest.mark.integration
-@pytest.mark.parametrize("act", IN_BROWSER, ids=lambda act: act.words)
+@pytest.mark.parametrize("act", IN_BROWSER, ids=lambda act: act.target)
 def test_each_act_shows_what_the_script_says(act: Act, presenter: Page) -> None:
     """In the order of the script, in one browser."""
     match act.action:
@@ -85,7 +87,7 @@ def test_each_act_shows_what_the_script_says(act: Act, presenter: Page) -> None:
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("act", IN_TERMINAL, ids=lambda act: act.words)
+@pytest.mark.parametrize("act", IN_TERMINAL, ids=lambda act: act.target)
 def test_each_command_of_the_script_says_what_it_should(act: Act, made: Home) -> None:
     name, *arguments = shlex.split(act.target)
     assert name == "chu"

@@ -137,7 +137,7 @@ def test_the_copy_asks_for_no_server(copy: Path, pages: dict[Path, Element]) -> 
 
 def test_a_copy_starts_with_the_pages_and_the_questions(portal: Served) -> None:
     start = start_addresses(portal.reader.snapshot)
-    first = {"/", "/recit", "/methode", "/qualite", "/registre", "/besoins"}
+    first = {"/", "/recit", "/methode", "/qualite", "/registre", "/besoins", "/soutenance"}
     assert set(start) == first | {f"/questions/{q.slug}" for q in QUESTIONS}
 
 

@@ -21,7 +21,9 @@ def write_log(folder: Path, events: list[tuple[str, float]]) -> Path:
 
 
 def test_the_steps_are_those_of_the_log(tmp_path: Path) -> None:
-    log = write_log(tmp_path, [(ADDED, 102), (ADDED, 104), (REMOVED, 110), (REMOVED, 120), (ADDED, 130), (REMOVED, 150)])
+    log = write_log(
+        tmp_path, [(ADDED, 102), (ADDED, 104), (REMOVED, 110), (REMOVED, 120), (ADDED, 130), (REMOVED, 150)]
+    )
     steps = executor_steps(log, 100, 140)
     assert steps == [Step(0, 0), Step(2, 1), Step(4, 2), Step(10, 1), Step(20, 0), Step(30, 1)]
     # 1 x 2 s, 2 x 6 s, 1 x 10 s, then 1 x 10 s until the end at second 40.

@@ -1,4 +1,4 @@
-"""The whole measurement on Spark clusters, on a made lake: rows are right, and the dynamic cluster grows and shrinks."""
+"""The whole measurement on Spark clusters, on a made lake: rows are right, the dynamic cluster grows and shrinks."""
 
 import pytest
 

@@ -23,7 +23,11 @@ def row(cluster: str, query: str, when: str, median: float = 10.0) -> Row:
 
 def test_rows_survive_their_file_and_the_newest_stays(tmp_path: Path) -> None:
     file = tmp_path / "deep" / "scaling.csv"
-    old, new, other = row("one_worker", "q", "2026-01"), row("one_worker", "q", "2026-02", 9.5), row("dynamic", "q", "2026")
+    old, new, other = (
+        row("one_worker", "q", "2026-01"),
+        row("one_worker", "q", "2026-02", 9.5),
+        row("dynamic", "q", "2026"),
+    )
     MEASUREMENTS.write(file, [new, old, other])
     assert MEASUREMENTS.read(file) == [other, new]
     assert file.read_text().startswith("# ")
