@@ -97,7 +97,7 @@ SPEECH: Final[Sequence[Spoken]] = (
     Spoken(
         "La conception",
         70,
-        "Une constellation : plusieurs faits, des dimensions partagées. Dire le grain de la consultation et celui du décès. Montrer que le lieu, le temps et le diagnostic sont les mêmes pour plusieurs faits : c’est ce qui permet de rapprocher. Un professionnel peut exercer dans plusieurs établissements : une table de pont répartit chaque consultation à parts égales, sans la compter deux fois.",
+        "Une constellation : plusieurs faits, des dimensions partagées. Dire le grain de la consultation et celui du décès. Montrer que les patients, les lieux et les diagnostics sont les mêmes tables pour plusieurs faits : c’est ce qui permet de rapprocher. Un professionnel peut exercer dans plusieurs établissements : une table de pont répartit chaque consultation à parts égales, sans la compter deux fois.",
     ),
     Spoken(
         "Le modèle physique et la mesure",
@@ -159,13 +159,14 @@ SPEECH: Final[Sequence[Spoken]] = (
 DEMONSTRATION_STEP: Final = 13
 ACTS: Final[Sequence[Act]] = (
     Act(Action.OPEN, "/", "Combien de décès", "Les questions, chacune avec son chiffre et sa fiabilité."),
-    Act(Action.OPEN, "/questions/deces-region", "en 2019", "La question 7 s’ouvre sur l’année demandée, avec une carte."),
+    Act(Action.CLICK, "Combien de décès dans chaque région ?", "en 2019", "La question 7 s’ouvre sur l’année demandée, avec une carte."),
     Act(Action.CHOOSE, "Région du décès", "Bretagne", "Une autre région : le titre, le chiffre et la comparaison suivent.", "Bretagne"),
-    Act(Action.OPEN, "/questions/hospitalisations-sexe-age", "intervalle", "Un taux avec ce qui le compose et son intervalle à 95 %."),
+    Act(Action.CLICK, "Les questions", "Quel recours", "Retour à toutes les questions, par le menu."),
+    Act(Action.CLICK, "Quel recours à l’hospitalisation selon le sexe et l’âge ?", "intervalle", "Un taux avec ce qui le compose et son intervalle à 95 %."),
     Act(Action.SEARCH, "Chercher dans tout le portail", "Finistère", "La recherche pardonne un accent oublié.", "finistere"),
-    Act(Action.OPEN, "/dernier-mois", "mois", "Le dernier mois est-il inhabituel ? Une carte de contrôle, et ses règles."),
-    Act(Action.OPEN, "/besoins", "Pas de réponse", "Le registre des besoins, avec les questions sans réponse."),
-    Act(Action.OPEN, "/methode", "Contrôle", "L’état des données : ce qui n’a pas passé ses contrôles."),
+    Act(Action.CLICK, "Dernier mois", "mois", "Le dernier mois est-il inhabituel ? Une carte de contrôle, et ses règles."),
+    Act(Action.CLICK, "Les besoins auxquels ces indicateurs répondent", "Pas de réponse", "Au pied de chaque page, le registre des besoins, avec les questions sans réponse."),
+    Act(Action.CLICK, "Méthode", "contrôle", "L’état des données : ce qui n’a pas passé ses contrôles."),
     Act(
         Action.COMMAND,
         "chu trace published/kpis/kpi_deaths_by_region year=2019 region_code=53 sex=all age_band=all",

@@ -1,7 +1,6 @@
 """The command `chu benchmark elasticity`."""
 
 import time
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,7 +13,6 @@ __all__ = ["app"]
 
 @app.command(short_help="Measure one, two, and as many workers as needed.")
 def elasticity(
-    lake: Annotated[Path | None, typer.Option(help="lake to read; by default yours")] = None,
     runs: Annotated[int, typer.Option(min=1, max=1000, help="runs of each query")] = 7,
     pause: Annotated[float, typer.Option(min=0, max=3600, help="seconds without a query, twice")] = 60,
 ) -> None:
@@ -30,9 +28,6 @@ def elasticity(
     def log_progress(message: str) -> None:
         print(f"[{time.monotonic() - begun:6.1f} s] {message}", flush=True)
 
-    settings = load_settings()
-    if lake is not None:
-        settings = settings.model_copy(update={"lake": lake})
-    file = measure_elasticity(settings, runs, pause, log_progress)
+    file = measure_elasticity(load_settings(), runs, pause, log_progress)
     print(f"the results are in {file}")
     print("add them to the lake: chu materialize --select key:reports/scaling_benchmark")
