@@ -17,8 +17,9 @@ from chu_platform.building_blocks.measurement_file import Row
 from chu_platform.errors import ChuError
 from chu_platform.layouts.benchmark import code_commit
 from chu_platform.layouts.intervals import median_interval
-from chu_platform.layouts.machine import activity, machine_text
+from chu_platform.layouts.machine import machine_text
 from chu_platform.scaling.executors import as_text, executor_seconds, executor_steps
+from chu_platform.scaling.load import Load
 from chu_platform.scaling.program import Measured
 from chu_platform.scaling.results import CLUSTERS, DYNAMIC, MEASUREMENTS, ONE_WORKER, PROGRAM, results_file
 from chu_platform.settings import PROJECT, Settings
@@ -74,9 +75,8 @@ def _measure(settings: Settings, cluster: str, runs: int, pause: float) -> Seque
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "events").mkdir()
-        before = activity()
-        _run(settings, cluster, folder, [str(runs), str(pause), str(folder / "measured.json")])
-        after = activity()
+        with Load() as load:
+            _run(settings, cluster, folder, [str(runs), str(pause), str(folder / "measured.json")])
         found = Measured(**json.loads((folder / "measured.json").read_text(encoding="utf-8")))
         steps = executor_steps(folder / "events", found.begun, found.ended)
     duration = found.ended - found.begun
@@ -84,7 +84,7 @@ def _measure(settings: Settings, cluster: str, runs: int, pause: float) -> Seque
         "machine": machine_text(),
         "scale": found.scale,
         "cluster": cluster,
-        "others": round(after.others_since(before), DIGITS) if before and after else None,
+        "others": load.others,
         "engine_version": version("pyspark"),
         "code": code_commit(),
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),

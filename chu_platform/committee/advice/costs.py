@@ -68,7 +68,7 @@ def _blocks(inputs: Inputs) -> Iterator[Block]:
     yield Bullets(
         [
             f"Au volume d’aujourd’hui, avec ces entrées, {french.percent(today.operation / today.total, 0)} de la dépense est le temps de l’équipe : le choix d’un outil se juge d’abord sur ce qu’il coûte à exploiter.",
-            f"À {last.volume} fois ce volume, le stockage fait {french.percent(last.storage / last.total, 0)} et le calcul à la demande {french.percent(last.on_demand / last.total, 0)} de la dépense.",
+            f"À {last.volume} fois ce volume, le stockage fait {french.percent(last.storage / last.total)} et le calcul à la demande {french.percent(last.on_demand / last.total)} de la dépense.",
             "Ne sont pas comptés : le réseau, les postes, la formation, les licences d’un autre outil, l’audit de certification.",
             f"La mémoire borne une machine avant le temps (`docs/capacity.md`) ; à {VOLUMES[1]} fois le volume d’aujourd’hui, la projection demande déjà plus d’une machine comme celle des mesures, ou le moteur Spark.",
         ]

@@ -31,6 +31,7 @@ def _domain(domain: str) -> Callable[[Inputs], Iterator[Block]]:
             yield Missing("La table `references/recommendation` n’est pas dans le lac : `chu materialize` la fait.")
             return
         yield Paragraph(f"Préconisation : {CHOICES[domain]}")
+        yield Heading("Exigences, poids et scores")
         yield _requirements(rows, domain)
         yield inputs.table(
             f"Scores, de 0 à {MOST}",
@@ -38,8 +39,9 @@ def _domain(domain: str) -> Callable[[Inputs], Iterator[Block]]:
             SCORES.format(domain=domain, columns=_pivot(rows)),
             lambda row: [row[0], french.number(row[1], 2), *(str(mark) for mark in row[2:])],
         )
+        yield Heading("La préconisation est-elle ferme ?")
         yield from _firmness(inputs, domain)
-        yield Heading("Les preuves, note par note", 3)
+        yield Heading("Les preuves, note par note")
         for candidate in dict.fromkeys(row[0] for row in rows):
             yield _evidence(candidate, rows, domain)
 
@@ -98,7 +100,7 @@ def _firmness(inputs: Inputs, domain: str) -> Iterator[Block]:
         f"({french.listed(sorted({f'{c.criterion}, {c.change} : {c.first}' for c in others}))}).",
         f"Si chaque **avis** se trompe d’un point en faveur de « {first} » (le sien un point trop haut, ceux des autres un "
         f"point trop bas), le premier est « {rough[0]} »"
-        + (" : la préconisation ne repose pas sur les avis." if rough[0] == first else " : la préconisation **repose aussi sur nos avis**, et non sur les seules mesures et citations."),
+        + (" : la préconisation résiste à cette erreur." if rough[0] == first else " : la préconisation **repose sur nos avis** autant que sur les mesures et les citations."),
     ]  # fmt: skip
     yield Bullets(points)
 
