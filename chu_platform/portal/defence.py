@@ -175,7 +175,7 @@ ACTS: Final[Sequence[Act]] = (
     ),
     Act(
         Action.COMMAND,
-        "chu kpi hospitalisation_rate",
+        "chu kpi kpi_hospitalisation_rate --from 2019-01 --to 2019-12",
         "2019",
         "Le même indicateur en ligne de commande, pour un analyste habilité.",
     ),
