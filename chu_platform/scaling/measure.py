@@ -54,19 +54,18 @@ def measure_elasticity(settings: Settings, runs: int, pause: float, log_progress
     if not CLUSTER.is_file():
         raise ChuError(f"{CLUSTER} is missing: run this in a checkout of the platform")
     file = results_file(settings)
-    before = MEASUREMENTS.read(file)
-    rows: list[Row] = []
     for cluster in CLUSTERS:
         log_progress(f"cluster {cluster}: starting")
-        rows += _measure(settings, cluster, runs, pause)
+        rows = _measure(settings, cluster, runs, pause)
         whole = rows[-1]
+        if not whole["equal_rows"]:
+            raise ChuError(f"the cluster {cluster} found other rows than DuckDB: its results were not recorded")
+        # Each at once: what was measured stays if a later cluster fails.
+        MEASUREMENTS.write(file, MEASUREMENTS.newest(MEASUREMENTS.read(file), rows))
         log_progress(
             f"cluster {cluster}: {whole['median_ms'] / 1000:.0f} s, {whole['executor_seconds']:.0f} executor seconds, "
             f"executors {whole['executors']}, other processes took {whole['others']} of the machine"
         )
-    if not all(row["equal_rows"] for row in rows):
-        raise ChuError("a cluster found other rows than DuckDB: nothing was recorded")
-    MEASUREMENTS.write(file, MEASUREMENTS.newest(before, rows))
     return file
 
 

@@ -24,8 +24,8 @@ from chu_platform.storage.lake import Lake
 from chu_platform.storage.store import lake_root
 
 # Queries without chosen values that read whole tables: what a second worker can help.
-QUERIES: Final = ("full_scan", "deaths_by_region", "distinct_patients", "large_join")
-ALONE: Final = "deaths_by_region"
+QUERIES: Final = ("full_scan", "large_join")
+ALONE: Final = "full_scan"
 
 
 @dataclass(frozen=True)

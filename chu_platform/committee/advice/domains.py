@@ -15,7 +15,7 @@ CHOICES: Final = {
     "integration": "**Dagster**, un asset par table. Le contrôle bloquant entre deux exécutions est celui de la plateforme.",
     "stockage": "**Delta Lake**, dans un dossier d’abord, dans un stockage objet ensuite. PostgreSQL reste la base des soins et celle du journal de Dagster.",
     "moteur": "**Spark comme dialecte et comme moteur de la grappe, Sail tant qu’une machine suffit** : les deux exécutent le même SQL, le passage est un réglage (`CHU_ENGINE=spark`). DuckDB lit les livraisons et le portail.",
-    "visualisation": "**Le portail pour tous les lecteurs**, car lui seul montre l’incertitude et protège les petits effectifs. Pour l’exploration libre des analystes habilités, **Superset dans la zone pseudonymisée**, quand le besoin sera constaté.",
+    "visualisation": "**Le portail pour tous les lecteurs**, car il montre l’incertitude et protège les petits effectifs sans rien à construire. Pour l’exploration libre des analystes habilités, **Superset dans la zone pseudonymisée**, quand le besoin sera constaté.",
     "securite": "**La zone publiée masquée, par éditions**, pour tous ; la zone pseudonymisée pour les analystes habilités ; aucun extrait ne sort.",
     "hebergement": "**Un hébergeur certifié HDS et qualifié SecNumCloud**, ou les serveurs de l’établissement tant que la charge reste celle d’aujourd’hui. La qualification d’une offre se vérifie à la date de l’appel d’offres.",
     "chiffrement": "**Le chiffrement du stockage objet par une clé du groupe**, une clé par zone, et **des disques chiffrés** pour les machines qui calculent. Les deux se cumulent.",
