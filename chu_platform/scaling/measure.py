@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -124,12 +125,19 @@ def _run(settings: Settings, cluster: str, folder: Path, arguments: Sequence[str
     command = [str(CLUSTER), sys.executable, "-m", "chu_platform.scaling.program", *arguments]
     with (
         log.open("wb") as output,
-        subprocess.Popen(command, env=_environment(settings, cluster, folder), stdout=output, stderr=output) as process,
+        subprocess.Popen(
+            command,
+            env=_environment(settings, cluster, folder),
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        ) as process,
     ):
         try:
             status = process.wait()
         except BaseException:
-            process.terminate()
+            # The shell of the cluster would wait for the program before it stops the others.
+            os.killpg(process.pid, signal.SIGTERM)
             raise
     if status:
         raise ChuError(f"the cluster {cluster} failed: its messages are in {log}")
