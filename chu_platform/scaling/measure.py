@@ -55,7 +55,8 @@ def measure_elasticity(settings: Settings, runs: int, pause: float, log_progress
     if not CLUSTER.is_file():
         raise ChuError(f"{CLUSTER} is missing: run this in a checkout of the platform")
     file = results_file(settings)
-    for cluster in CLUSTERS:
+    # The one that grows and shrinks first: if a run is interrupted, it is what no other measurement shows.
+    for cluster in reversed(CLUSTERS):
         log_progress(f"cluster {cluster}: starting")
         rows = _measure(settings, cluster, runs, pause)
         whole = rows[-1]
@@ -85,7 +86,7 @@ def _measure(settings: Settings, cluster: str, runs: int, pause: float) -> Seque
         "scale": found.scale,
         "cluster": cluster,
         "others": load.others,
-        "engine_version": version("pyspark"),
+        "engine_version": " ".join((version("pyspark"), os.environ.get("JDK_JAVA_OPTIONS", ""))).strip(),
         "code": code_commit(),
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }

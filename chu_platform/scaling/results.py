@@ -55,7 +55,7 @@ COLUMNS: Final = (
         "part de la machine, de 0 à 1, que d’autres processus ont prise pendant le programme ; vide si inconnue",
         "Charge des autres",
     ),
-    Column("engine_version", STRING, "version de Spark", "Version du moteur", nullable=False),
+    Column("engine_version", STRING, "version de Spark, et options de Java", "Version du moteur", nullable=False),
     Column("code", STRING, "commit de la plateforme, ou sa version", "Code", nullable=False),
     Column("measured_at", STRING, "fin du programme, UTC, ISO 8601", "Mesuré le", nullable=False),
 )  # fmt: skip
