@@ -85,10 +85,10 @@ def test_scores_and_what_they_depend_on(by_hand: Declared) -> None:
         scores = {name: sum(w * m for _, w, m, _ in marks) / 100 for name, marks in candidates.items()}
         order = sorted(scores, key=lambda name: (-scores[name], name))
         found = asked(SCORES.format(domain=domain, columns="1"))
-        assert [(name, float(score)) for name, score, _ in found] == [(n, pytest.approx(scores[n])) for n in order]
-        assert (firsts[domain][2], float(firsts[domain][4])) == (
-            order[0], pytest.approx(scores[order[0]] - scores[order[1]]),
-        )  # fmt: skip
+        assert [name for name, _, _ in found] == order
+        assert [float(score) for _, score, _ in found] == pytest.approx([scores[n] for n in order])
+        assert firsts[domain][2] == order[0]
+        assert float(firsts[domain][4]) == pytest.approx(scores[order[0]] - scores[order[1]])
         for criterion, change, first, lead in asked(ROBUST.format(domain=domain)):
             part = {"doublé": 1, "retiré": -1}[change]
             varied = {

@@ -127,7 +127,9 @@ def growth_picture(rows: Sequence[Row], said: Callable[[str], str]) -> str:
     for number, query in enumerate(queries):
         left, top = (number % columns) * (width + GAP), 30 + number // columns * height
         of_query = [r for r in rows if r["query"] == query.name]
-        drawn += _growth(of_query, engines, (left, top, width, height), f"{QUERIES.index(query) + 1}. {said(query.name)}")
+        drawn += _growth(
+            of_query, engines, (left, top, width, height), f"{QUERIES.index(query) + 1}. {said(query.name)}"
+        )
     lines = math.ceil(len(queries) / columns)
     return _svg(PAGE_WIDTH, 30 + lines * height, drawn)
 
