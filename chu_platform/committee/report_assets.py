@@ -65,7 +65,7 @@ def _step(folder: Path | None, log_progress: Callable[[str], None] | None) -> dg
     """The step that writes all reports into a folder; without one, into that of CHU_HOME."""
 
     @dg.multi_asset(
-        name="committee_reports",
+        name="write_committee_reports",
         specs=[
             dg.AssetSpec(
                 [GROUP, name],
