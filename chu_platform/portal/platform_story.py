@@ -84,7 +84,7 @@ class PlatformStory:
 def platform_story_of(snapshot: Snapshot) -> PlatformStory:
     """What can be told now."""
     catalogue = snapshot.catalogue
-    needs = _rows(snapshot, "need", "SELECT who, indicator FROM need ORDER BY need")
+    needs = _rows(snapshot, "need", "SELECT reader, indicator FROM need ORDER BY need")
     times = _times(snapshot)
     programs = _programs(snapshot)
     return PlatformStory(
@@ -92,7 +92,7 @@ def platform_story_of(snapshot: Snapshot) -> PlatformStory:
         checks=sum(len(table.checks) for table in catalogue.tables),
         answered=sum(row["indicator"] is not None for row in needs),
         unanswered=sum(row["indicator"] is None for row in needs),
-        deciders=list(dict.fromkeys(row["who"] for row in needs)),
+        deciders=list(dict.fromkeys(row["reader"] for row in needs)),
         stars=_stars(snapshot),
         engines=[ENGINES[name] for name in ENGINES if any(row["engine"] == name for row in times)],
         timed=_timed(times),
