@@ -181,8 +181,8 @@ def _queries(inputs: Inputs) -> Iterator[Block]:
     rows = benchmark_rows(inputs)
     if not rows:
         yield Missing(NO_ROWS)
-    for number, query in enumerate(QUERIES, 1):
-        yield Heading(f"{number}. {query.label}", 3)
+    for query in QUERIES:
+        yield Heading(query.label)
         sql = query.sql({}, {}).format_map(
             {name: f"{table.layer}.{table.name}" for name, table in query.tables.items()}
         )
