@@ -96,6 +96,9 @@ def _scalability(rows: Sequence[Row]) -> Iterator[Block]:
         one, two = clusters[ONE_WORKER], clusters[TWO_WORKERS]
         found[query] = speed = speedup(one, two)
         cells.append([LABELS[query], _time(one), _time(two), _ratio(speed), speed.conclusion])
+    if not cells:
+        yield Missing(f"Un et deux processus de travail n’ont pas été mesurés tous les deux : `{COMMAND}` mesure.")
+        return
     yield Table(
         "Temps médian, son intervalle à 95 % (secondes), et accélération",
         [
