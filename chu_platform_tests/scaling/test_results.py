@@ -1,14 +1,11 @@
 """The file of measurements, and what a cluster is started with."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from chu_platform.building_blocks.measurement_file import Row
 from chu_platform.errors import ChuError
-from chu_platform.scaling.load import Load
 from chu_platform.scaling.measure import measure_elasticity
 from chu_platform.scaling.results import CLUSTERS, DYNAMIC, MEASUREMENTS, PROGRAM, TWO_WORKERS
 from chu_platform.settings import Settings
@@ -61,11 +58,3 @@ def test_a_lake_in_an_object_store_is_refused(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path, lake="s3://bucket/lake")
     with pytest.raises(ChuError, match="object store"):
         measure_elasticity(settings, 1, 0, print)
-
-
-def test_the_load_is_what_others_take(tmp_path: Path) -> None:
-    """A child of ours that has ended counts as ours."""
-    with Load() as load:
-        subprocess.run([sys.executable, "-c", "sum(range(20_000_000))"], check=True)
-    if load.others is not None:
-        assert 0 <= load.others <= 1
