@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from chu_platform.building_blocks.measurement_file import Row
 from chu_platform.layouts.declarations import PLATFORM
-from chu_platform.layouts.results import Row
 
 MATTERS: Final = 1.2
 # Above this share of the machine for other processes, a measurement is called disturbed.

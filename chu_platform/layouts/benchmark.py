@@ -24,6 +24,7 @@ from typing import Any, Final
 import duckdb
 import pyarrow as pa
 
+from chu_platform.building_blocks.measurement_file import Row
 from chu_platform.errors import ChuError
 from chu_platform.facts.fact_death import fact_death
 from chu_platform.layouts.copies import Source, in_place, written
@@ -33,17 +34,7 @@ from chu_platform.layouts.intervals import median_interval
 from chu_platform.layouts.machine import Activity, activity, drop_from_cache, files_below, machine_text
 from chu_platform.layouts.pruning import kept_files
 from chu_platform.layouts.queries import Chosen, EvidenceQuery, Value, queries_named
-from chu_platform.layouts.results import (
-    COLD,
-    FULL_SIZE,
-    KEY,
-    WARM,
-    Row,
-    newest,
-    read_results,
-    results_file,
-    write_results,
-)
+from chu_platform.layouts.results import COLD, FULL_SIZE, MEASUREMENTS, WARM, results_file
 from chu_platform.settings import PROJECT, Settings
 from chu_platform.storage.file_lock import Locked, file_lock
 from chu_platform.storage.lake import Lake
@@ -160,7 +151,7 @@ class _Benchmark:
         self._scale = scale_of(lake)
         self._chosen: dict[Chosen, Value] = {}
         self._expected: dict[str, list[tuple[object, ...]]] = {}
-        self._results = {_key(row): row for row in read_results(file)}
+        self._results = {_key(row): row for row in MEASUREMENTS.read(file)}
         self._states: dict[Table, Sequence[int]] = {}
         self._failures: list[str] = []
 
@@ -320,7 +311,7 @@ class _Benchmark:
     def _row(self, cell: Cell, state: str, times: Times, facts: Mapping[str, Any]) -> Row:
         found = median_interval([1000 * s for s in times.seconds])
         return {
-            **dict(zip(KEY, self._key_of(cell, state), strict=True)),
+            **dict(zip(MEASUREMENTS.key, self._key_of(cell, state), strict=True)),
             **facts,
             "runs": len(times.seconds),
             "median_ms": round(found.median, SHOWN_DIGITS),
@@ -347,7 +338,7 @@ class _Benchmark:
     def _keep(self, rows: Sequence[Row]) -> None:
         """Add results to the file. A run that is killed loses the cell that it measures, and nothing else."""
         self._results |= {_key(row): row for row in rows}
-        write_results(self._file, newest(self._results.values()))
+        MEASUREMENTS.write(self._file, MEASUREMENTS.newest(self._results.values()))
 
 
 def plain_rows(table: pa.Table) -> list[tuple[object, ...]]:
@@ -398,7 +389,7 @@ def code_commit() -> str:
 
 
 def _key(row: Row) -> tuple[object, ...]:
-    return tuple(row[name] for name in KEY)
+    return tuple(row[name] for name in MEASUREMENTS.key)
 
 
 def _meanwhile(before: Activity | None) -> tuple[Activity, Activity] | None:

@@ -1,27 +1,12 @@
-"""The measurements of layouts: their columns, the packaged ones, and those of this installation.
+"""The measurements of layouts: their columns, the packaged ones, and those of this installation."""
 
-Both are CSV files of one form, with the columns of `COLUMNS` after a first line that gives their origin. So the file of
-an installation can be committed as the packaged one.
-"""
-
-from collections.abc import Iterable, Mapping, Sequence
-from io import BytesIO
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import pyarrow as pa
-from pyarrow import csv
-
-from chu_platform.building_blocks.packaged_references import DATA
-from chu_platform.errors import ChuError
+from chu_platform.building_blocks.measurement_file import MeasurementFile
 from chu_platform.settings import Settings
-from chu_platform.storage.durable import write_bytes_whole
-from chu_platform.tables.columns import BOOLEAN, DOUBLE, LONG, STRING, Column, arrow_schema
+from chu_platform.tables.columns import BOOLEAN, DOUBLE, LONG, STRING, Column
 
-PACKAGED: Final = "layout_benchmark"
-ORIGIN: Final = (
-    "# Measurements by `chu benchmark layouts`; one line per machine, scale, engine, layout, query and state\n"
-)
 COLD: Final = "cold"
 WARM: Final = "warm"
 # The rows of `fact_death` at scale 1.
@@ -96,48 +81,13 @@ COLUMNS: Final = (
     ),
     Column("measured_at", STRING, "fin de la mesure, UTC, ISO 8601", "Mesuré le", nullable=False),
 )
-SCHEMA: Final = arrow_schema(COLUMNS)
-KEY: Final = tuple(c.name for c in COLUMNS if c.key)
-Row = Mapping[str, Any]
+MEASUREMENTS: Final = MeasurementFile(
+    "layout_benchmark",
+    "Measurements by `chu benchmark layouts`; one line per machine, scale, engine, layout, query and state",
+    COLUMNS,
+)
 
 
 def results_file(settings: Settings) -> Path:
     """The measurements of this installation."""
-    return settings.work_folder / "layouts" / f"{PACKAGED}.csv"
-
-
-def read_results(file: Path) -> Sequence[Row]:
-    """The rows of a file of measurements; none if it does not exist. Raises ChuError for another kind of file."""
-    if not file.exists():
-        return []
-    types = {field.name: field.type for field in SCHEMA}
-    options = csv.ConvertOptions(column_types=types, null_values=[""], strings_can_be_null=True)
-    try:
-        table = csv.read_csv(file, csv.ReadOptions(skip_rows=1), convert_options=options)
-        return list(table.select(list(types)).cast(SCHEMA).to_pylist())
-    except (pa.ArrowInvalid, KeyError):
-        raise ChuError(f"{file} is not a file of measurements: move it away, then run again") from None
-
-
-def packaged_results() -> Sequence[Row]:
-    """The measurements that come with the platform."""
-    return read_results(DATA / f"{PACKAGED}.csv")
-
-
-def write_results(file: Path, rows: Iterable[Row]) -> None:
-    """Write measurements, whole or not at all, in the order of their keys."""
-    ordered = sorted(rows, key=lambda row: tuple(row[name] for name in KEY))
-    text = BytesIO()
-    csv.write_csv(pa.Table.from_pylist(ordered, SCHEMA), text, csv.WriteOptions(quoting_style="needed"))
-    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    write_bytes_whole(file, ORIGIN.encode() + text.getvalue())
-
-
-def newest(*sources: Iterable[Row]) -> Sequence[Row]:
-    """The newest measurement of each key."""
-    found: dict[tuple[object, ...], Row] = {}
-    for row in (row for rows in sources for row in rows):
-        key = tuple(row[name] for name in KEY)
-        if key not in found or found[key]["measured_at"] <= row["measured_at"]:
-            found[key] = row
-    return [found[key] for key in sorted(found)]
+    return settings.work_folder / "layouts" / f"{MEASUREMENTS.name}.csv"

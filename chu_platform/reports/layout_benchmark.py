@@ -7,17 +7,7 @@ the same machine. Numbers of rows of a real lake are exact, so the table is in t
 import pyarrow as pa
 
 from chu_platform.building_blocks.packaged_references import packaged_column
-from chu_platform.layouts.results import (
-    COLD,
-    COLUMNS,
-    PACKAGED,
-    SCHEMA,
-    WARM,
-    newest,
-    packaged_results,
-    read_results,
-    results_file,
-)
+from chu_platform.layouts.results import COLD, COLUMNS, MEASUREMENTS, WARM, results_file
 from chu_platform.settings import Settings
 from chu_platform.tables.checks import holds, one_of
 from chu_platform.tables.rows import EVERY_ROW, Computed, ExternalSource
@@ -28,8 +18,8 @@ MEASURED = "mesures de « chu benchmark layouts »"
 
 def measurements(settings: Settings, before: pa.Table) -> pa.Table:
     """The packaged measurements, those of the table, and those of this installation: the newest of each key."""
-    rows = newest(packaged_results(), before.to_pylist(), read_results(results_file(settings)))
-    return pa.Table.from_pylist(list(rows), SCHEMA)
+    rows = MEASUREMENTS.newest(MEASUREMENTS.packaged(), before.to_pylist(), MEASUREMENTS.read(results_file(settings)))
+    return pa.Table.from_pylist(list(rows), MEASUREMENTS.schema)
 
 
 layout_benchmark = Table(
@@ -44,8 +34,8 @@ layout_benchmark = Table(
         measurements,
         given=("settings", "before"),
         from_columns={
-            EVERY_ROW: [packaged_column(PACKAGED, "machine"), ExternalSource(MEASURED, "machine")],
-            **{c.name: [packaged_column(PACKAGED, c.name), ExternalSource(MEASURED, c.name)] for c in COLUMNS},
+            EVERY_ROW: [packaged_column(MEASUREMENTS.name, "machine"), ExternalSource(MEASURED, "machine")],
+            **{c.name: [packaged_column(MEASUREMENTS.name, c.name), ExternalSource(MEASURED, c.name)] for c in COLUMNS},
         },
     ),
     checks=[

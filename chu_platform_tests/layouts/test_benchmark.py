@@ -11,7 +11,7 @@ from chu_platform.errors import ChuError
 from chu_platform.layouts.benchmark import Request, Times, measure_layouts
 from chu_platform.layouts.copies import Source
 from chu_platform.layouts.engines import DuckDb, Run
-from chu_platform.layouts.results import read_results, results_file
+from chu_platform.layouts.results import MEASUREMENTS, results_file
 from chu_platform.settings import Settings
 from chu_platform_tests.layouts.small_lake import small_lake
 
@@ -32,7 +32,7 @@ def test_a_benchmark_measures_each_cell_once_and_resumes(settings: Settings, mon
     told: list[str] = []
     done = measure_layouts(settings, SMALL, told.append)
     assert done.failures == [] and done.left_out == [] and done.cells == CELLS
-    rows = read_results(results_file(settings))
+    rows = MEASUREMENTS.read(results_file(settings))
     assert len(rows) == 2 * CELLS
     by_key = {(r["layout"], r["engine"], r["query"], r["state"]): r for r in rows}
     deaths = by_key["month", "duckdb", "deaths_of_one_month", "cold"]
@@ -69,12 +69,12 @@ def test_a_benchmark_measures_each_cell_once_and_resumes(settings: Settings, mon
         patch.setattr(DuckDb, "session", stops)
         with pytest.raises(KeyboardInterrupt):
             measure_layouts(settings, more, told.append)
-    again = [r for r in read_results(results_file(settings)) if r["runs"] == 3]
+    again = [r for r in MEASUREMENTS.read(results_file(settings)) if r["runs"] == 3]
     assert 0 < len(again) < 2 * 3
     told.clear()
     assert measure_layouts(settings, more, told.append).cells == 3
     assert any(f"{len(again) // 2} have results" in line for line in told)
-    assert len([r for r in read_results(results_file(settings)) if r["runs"] == 3]) == 2 * 3
+    assert len([r for r in MEASUREMENTS.read(results_file(settings)) if r["runs"] == 3]) == 2 * 3
 
 
 def test_disturbed_measurements_are_made_again_and_the_quieter_one_is_kept(
@@ -85,7 +85,7 @@ def test_disturbed_measurements_are_made_again_and_the_quieter_one_is_kept(
     for others in (0.5, 0.9, 0.1, 0.3):
         monkeypatch.setattr(Times, "others", others)
         measure_layouts(settings, request, lambda _: None)
-        kept.append({row["others"] for row in read_results(results_file(settings))})
+        kept.append({row["others"] for row in MEASUREMENTS.read(results_file(settings))})
     # Nothing is measured a fourth time: 0.1 is quiet enough.
     assert kept == [{0.5}, {0.5}, {0.1}, {0.1}]
 
@@ -98,7 +98,7 @@ def test_a_time_does_not_count_if_the_rows_are_wrong(settings: Settings, monkeyp
     monkeypatch.setattr(DuckDb, "session", wrong)
     done = measure_layouts(settings, Request(["flat"], ["duckdb"], ["full_scan"], 1), lambda _: None)
     assert done.failures == ["full_scan on flat by duckdb: the rows are not those that DuckDB finds in the lake"]
-    assert read_results(results_file(settings)) == []
+    assert MEASUREMENTS.read(results_file(settings)) == []
 
 
 def test_without_java_spark_is_left_out_visibly(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

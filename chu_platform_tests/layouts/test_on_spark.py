@@ -13,7 +13,7 @@ from chu_platform.layouts.benchmark import Request, measure_layouts
 from chu_platform.layouts.declarations import LAYOUTS
 from chu_platform.layouts.engines import ENGINES
 from chu_platform.layouts.queries import QUERIES
-from chu_platform.layouts.results import WARM, read_results, results_file
+from chu_platform.layouts.results import MEASUREMENTS, WARM, results_file
 from chu_platform.settings import Settings
 from chu_platform_tests.java import JAVA_OPTIONS, require_java
 from chu_platform_tests.pipeline.home import Home
@@ -75,7 +75,7 @@ def test_every_query_is_answered_alike_on_every_layout_and_engine(made: Home, tm
         patch.setenv("JDK_JAVA_OPTIONS", JAVA_OPTIONS)
         done = measure_layouts(settings, Request(runs=1), print)
     assert done.failures == [] and done.left_out == []
-    rows = read_results(results_file(settings))
+    rows = MEASUREMENTS.read(results_file(settings))
     assert len(rows) == 2 * done.cells
     assert {row["engine"] for row in rows} == {*ENGINES}
     assert {row["layout"] for row in rows} == {layout.name for layout in LAYOUTS}

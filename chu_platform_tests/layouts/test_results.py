@@ -10,7 +10,7 @@ from chu_platform.errors import ChuError
 from chu_platform.layouts.benchmark import plain_rows
 from chu_platform.layouts.pruning import kept_files
 from chu_platform.layouts.queries import Range
-from chu_platform.layouts.results import COLUMNS, KEY, newest, packaged_results, read_results, write_results
+from chu_platform.layouts.results import COLUMNS, MEASUREMENTS
 from chu_platform.tables.columns import BOOLEAN, DOUBLE, LONG
 
 pytestmark = pytest.mark.unit
@@ -25,14 +25,14 @@ def row(**given: object) -> dict[str, Any]:
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     rows = [row(query="b", files_kept=None, left_cache=None), row(query="a", low_ms=None)]
     file = tmp_path / "new" / "results.csv"
-    write_results(file, rows)
-    assert read_results(file) == [rows[1], rows[0]]
-    write_results(file, [])
-    assert read_results(file) == []
+    MEASUREMENTS.write(file, rows)
+    assert MEASUREMENTS.read(file) == [rows[1], rows[0]]
+    MEASUREMENTS.write(file, [])
+    assert MEASUREMENTS.read(file) == []
 
 
 def test_a_file_that_does_not_exist_has_no_measurement(tmp_path: Path) -> None:
-    assert read_results(tmp_path / "none.csv") == []
+    assert MEASUREMENTS.read(tmp_path / "none.csv") == []
 
 
 @pytest.mark.parametrize("text", ["# other\na,b\n1,2\n", "# cut\nmachine,scale\nx,\n", "no comment"])
@@ -40,20 +40,20 @@ def test_another_file_is_refused(tmp_path: Path, text: str) -> None:
     file = tmp_path / "results.csv"
     file.write_text(text, encoding="utf-8")
     with pytest.raises(ChuError, match="not a file of measurements"):
-        read_results(file)
+        MEASUREMENTS.read(file)
 
 
 def test_the_newest_of_each_key_is_kept() -> None:
     old, new, other = row(measured_at="2026-01-01"), row(measured_at="2026-02-01"), row(engine="sail")
     for given in ([old, new, other], [new, old, other], [other, new, old]):
-        assert {r["measured_at"] for r in newest(given) if r["engine"] != "sail"} == {"2026-02-01"}
-        assert len(newest(given)) == 2
+        assert {r["measured_at"] for r in MEASUREMENTS.newest(given) if r["engine"] != "sail"} == {"2026-02-01"}
+        assert len(MEASUREMENTS.newest(given)) == 2
 
 
 def test_the_packaged_measurements_have_each_key_once() -> None:
-    rows = packaged_results()
+    rows = MEASUREMENTS.packaged()
     assert rows
-    assert len({tuple(r[name] for name in KEY) for r in rows}) == len(rows)
+    assert len({tuple(r[name] for name in MEASUREMENTS.key) for r in rows}) == len(rows)
 
 
 def test_rows_are_compared_whatever_their_order_and_types() -> None:

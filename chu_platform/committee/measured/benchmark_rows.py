@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from chu_platform import french
+from chu_platform.building_blocks.measurement_file import Row
 from chu_platform.committee.inputs import Inputs
 from chu_platform.layouts.analysis import of_newest_machine
 from chu_platform.layouts.engines import ENGINES
-from chu_platform.layouts.results import COLUMNS, Row
+from chu_platform.layouts.results import COLUMNS
 from chu_platform.reports.layout_benchmark import layout_benchmark
 
 COMMAND = "chu benchmark layouts"

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from chu_platform import french
+from chu_platform.building_blocks.measurement_file import Row
 from chu_platform.committee.document import (
     Block,
     Bullets,
@@ -22,7 +23,7 @@ from chu_platform.committee.measured.pictures import NAMES, ROW_LABELS
 from chu_platform.layouts.archive import ARCHIVE, JOB_MODULES, RUNNER
 from chu_platform.layouts.declarations import BUCKETS, LARGE_TABLES, LAYOUTS, TARGET_SIZE
 from chu_platform.layouts.queries import QUERIES
-from chu_platform.layouts.results import WARM, Row
+from chu_platform.layouts.results import WARM
 from chu_platform.layouts.scripts import Script, scripts
 from chu_platform.storage.delta_properties import statistics_columns
 from chu_platform.storage.lake import active_files

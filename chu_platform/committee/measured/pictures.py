@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from chu_platform import french
+from chu_platform.building_blocks.measurement_file import Row
 from chu_platform.committee.document import FONT, PAGE_WIDTH
 from chu_platform.layouts.declarations import LAYOUTS
 from chu_platform.layouts.engines import ENGINES
 from chu_platform.layouts.queries import QUERIES
-from chu_platform.layouts.results import COLD, WARM, Row
+from chu_platform.layouts.results import COLD, WARM
 from chu_platform.portal.charts.drawing import element, line, path, tooltip, words
 
 SMALL: Final = 10.5

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from chu_platform import french
+from chu_platform.building_blocks.measurement_file import Row
 from chu_platform.committee.document import (
     Block,
     Bullets,
@@ -41,7 +42,7 @@ from chu_platform.layouts.analysis import (
 from chu_platform.layouts.declarations import LAYOUTS, PLATFORM
 from chu_platform.layouts.engines import ENGINES
 from chu_platform.layouts.queries import QUERIES
-from chu_platform.layouts.results import COLD, WARM, Row
+from chu_platform.layouts.results import COLD, WARM
 
 METHOD = (
     "**À froid** : les fichiers des tables et leurs journaux Delta ont quitté la mémoire du système "
