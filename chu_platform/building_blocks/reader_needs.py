@@ -103,8 +103,10 @@ def _wrong(need: AddedNeed) -> tuple[str, str] | None:
                 column,
                 "seems to name a person: give a function, such as « cadre de santé », and no number of a person",
             )
-    if bool(need.indicator.strip()) == bool(need.not_answerable.strip()):
+    if need.indicator.strip() and need.not_answerable.strip():
         return "indicator", "and --not-answerable exclude each other: give one of them"
+    if not need.indicator.strip() and not need.not_answerable.strip():
+        return "indicator", "or --not-answerable is missing: give one of them"
     return None
 
 

@@ -12,11 +12,15 @@ FILE: Final = Path(__file__).parent / "data" / "brief.csv"
 
 @dataclass(frozen=True)
 class Sentence:
-    """A sentence of the brief: an identifier such as "L1.2", its part of the brief, its text."""
+    """A sentence of the brief: an identifier such as "L1.2", its part of the brief, its text.
+
+    `portal` names the page of the portal that answers it, with its address; empty if none does.
+    """
 
     identifier: str
     part: str
     text: str
+    portal: str
 
 
 @cache

@@ -31,7 +31,7 @@ def check_list(reports: Sequence[Report], pages: Mapping[str, Mapping[str, int]]
     return Document(
         NAME,
         "Liste de contrôle du jury",
-        "Chaque phrase du sujet, et le chapitre et la page qui y répondent",
+        "Chaque phrase du sujet, et le chapitre et la page, ou la page du portail, qui y répondent",
         stated,
         [MadeChapter("phrases", 1, "Les phrases du sujet et leurs réponses", blocks)],
     )
@@ -53,6 +53,8 @@ def _table(
             )
             for report, chapter in answering(reports, sentence.identifier)
         ]
+        if sentence.portal:
+            answers.append(f"Portail, {sentence.portal}")
         # A further chapter is a row of its own, below the sentence that it answers too.
         for place, answer in enumerate(answers or [UNANSWERED]):
             rows.append([sentence.identifier if not place else "", sentence.text if not place else "", answer])

@@ -73,7 +73,7 @@ def _picture(block: Picture, pictures: dict[str, bytes]) -> str:
     width, height = block.size
     return (
         f"#picture({_text(name)}, {width}, {height}, [{_words(block.caption)}], "
-        f"{_text(block.text or block.caption)}, {_code(block.command)})"
+        f"{_text(block.text or block.caption)}, {_command(block.command)})"
     )
 
 
@@ -93,7 +93,7 @@ def _block(block: Block) -> str:
             return f"#listing({title}, {_text(block.text.rstrip())}, {_text(block.language)})"
         case Figures():
             return "\n".join(
-                f"#measured([{_words(f.what)}], [{_words(f.value)}], {_code(f.command)})" for f in block.figures
+                f"#measured([{_words(f.what)}], [{_words(f.value)}], {_command(f.command)})" for f in block.figures
             )
         case Missing():
             return f"#missing[{_words(block.text)}]"
@@ -105,9 +105,8 @@ def _table(block: Table) -> str:
     ends = ", ".join("right" if column.number else "left" for column in block.columns)
     head = ", ".join(f"[{_words(column.title)}]" for column in block.columns)
     rows = ",\n".join(", ".join(f"[{_cell(cell)}]" for cell in row) for row in block.rows)
-    return (
-        f"#shown-table([{_words(block.title)}], ({widths},), ({ends},), ({head},), {_code(block.command)},\n{rows}\n)"
-    )
+    shown = f"[{_words(block.title)}], ({widths},), ({ends},), ({head},), {_command(block.command)}"
+    return f"#shown-table({shown},\n{rows}\n)"
 
 
 def _cell(cell: Cell) -> str:
@@ -136,6 +135,11 @@ def _plain(text: str) -> str:
 
 def _code(text: str) -> str:
     return f"code({_text(text)})"
+
+
+def _command(text: str) -> str:
+    """A command, which is copied as it is written: only its blanks break a line."""
+    return f"command({_text(text)})"
 
 
 def _text(text: str) -> str:

@@ -87,7 +87,7 @@ SPEECH: Final[Sequence[Spoken]] = (
     Spoken(
         "Les besoins",
         60,
-        "Huit questions viennent du sujet. Nous en avons ajouté après avoir demandé qui décide quoi. Insister : certaines questions n’ont pas de réponse dans les données, et le registre le dit avec la raison. La rentabilité en est une : aucune source ne contient de coût.",
+        "Huit questions viennent du sujet. Le registre en ajoute d’autres, avec qui décide quoi ; un lecteur en ajoute par une commande. Insister : certaines questions n’ont pas de réponse dans les données, et le registre le dit avec la raison. La rentabilité en est une : aucune source ne contient de coût.",
     ),
     Spoken(
         "L’entrepôt",
@@ -102,7 +102,7 @@ SPEECH: Final[Sequence[Spoken]] = (
     Spoken(
         "Le modèle physique et la mesure",
         80,
-        "Chaque table est une table Delta, partitionnée quand elle grandit avec le temps. Nous avons comparé des dispositions, à froid et à chaud, sur plusieurs moteurs. Lire la phrase : dans beaucoup de cas, les intervalles se recouvrent, et nous ne disons pas qu’une disposition gagne. À droite, la grappe : lire la durée et les secondes d’exécuteur, puis dire la charge de la machine pendant la mesure.",
+        "Chaque table est une table Delta, partitionnée quand elle grandit avec le temps. « chu benchmark layouts » compare des dispositions sur plusieurs moteurs ; la diapositive dit ce qui est relevé, où, et sous quelle charge. Lire la phrase : dans beaucoup de cas, les intervalles se recouvrent, et nous ne disons pas qu’une disposition gagne. À droite, la grappe : lire la durée et les secondes d’exécuteur, puis dire la charge de la machine pendant la mesure.",
     ),
     Spoken(
         "Lire un taux",
@@ -187,7 +187,7 @@ ANNEX: Final[Sequence[Answer]] = (
     Answer("Pourquoi vos taux ne se comparent-ils pas au national ?", "La base est un échantillon de patients du groupe, et rien ne dit qui est parti ou décédé. Le dénominateur n’est donc pas une population.", 45, "/questions/hospitalisations"),
     Answer("Que valent vos intervalles ?", "Wilson pour une part de patients, Garwood pour un nombre d’événements, Fay et Feuer pour un taux standardisé. La page de méthode donne chaque définition. Deux intervalles qui se recouvrent ne sont pas dits différents.", 60, "/methode"),
     Answer("Que se passe-t-il si un fichier livré est abîmé ?", "Chaque ligne refusée est gardée avec sa raison. Un contrôle bloquant retient la table, et la dernière bonne version reste publiée.", 45, "/methode"),
-    Answer("Votre solution passe-t-elle à l’échelle ?", "Le même SQL s’exécute sur une machine et sur une grappe ; les lignes sont comparées. Nous avons mesuré un et deux processus de travail, et rien n’est extrapolé au-delà : le rapport donne l’accélération avec ses bornes, et la charge de la machine pendant la mesure.", 75, "/recit#etape-6"),
+    Answer("Votre solution passe-t-elle à l’échelle ?", "Le même SQL s’exécute sur une machine et sur une grappe ; les lignes sont comparées. « chu benchmark elasticity » mesure un et deux processus de travail, et rien n’est extrapolé au-delà : le rapport donne l’accélération avec ses bornes et la charge de la machine, ou dit que la mesure manque.", 75, "/recit#etape-6"),
     Answer("Combien cela coûte-t-il ?", "Le modèle de coût est dans le rapport des préconisations. Ses prix sont des entrées, avec leur source et leur date ; ceux qui n’ont pas de tarif public sont appelés hypothèses, et un devis les remplace.", 60, "/recit#etape-14"),
     Answer("Pourquoi les partitions ou les compartiments ne gagnent-ils pas toujours ?", "Une requête ne gagne que si elle filtre sur la colonne de partition, et si les fichiers restent assez grands. Le rapport du modèle physique montre aussi les résultats négatifs.", 60, "/recit#etape-6"),
     Answer("Qui peut voir quoi ?", "Trois zones : le service seul, les analystes habilités, tout le monde. Le portail ne lit que la dernière. L’accès aux lignes livrées est inscrit.", 45, "/methode"),

@@ -53,6 +53,9 @@ def test_a_sentence_without_answer_is_shown_as_such(inputs: Inputs) -> None:
     assert len(rows) == len(brief())
     answers = {str(row[0]): row[2] for row in rows}
     assert answers.pop("L1.1") == Link("Essai, « Le modèle », page 7", "essai", "un")
+    of_portal = {sentence.identifier for sentence in brief() if sentence.portal}
+    assert of_portal == {f"L3.{n}" for n in range(1, 9)}
+    assert all(str(answers.pop(identifier)).startswith("Portail, ") for identifier in of_portal)
     assert set(answers.values()) == {UNANSWERED}
 
 

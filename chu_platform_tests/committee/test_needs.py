@@ -58,7 +58,7 @@ def test_added_needs_are_read_again(tmp_path: Path) -> None:
         ({"decides": "x" * 301}, "--decides has more than 300 characters"),
         ({"question": "une\nligne"}, "--question has a line break"),
         ({"indicator": "kpi_beds"}, "--indicator 'kpi_beds' is no indicator"),
-        ({"indicator": ""}, "--indicator and --not-answerable exclude each other"),
+        ({"indicator": ""}, "--indicator or --not-answerable is missing"),
         ({"not_answerable": "rien"}, "--indicator and --not-answerable exclude each other"),
     ],
 )
