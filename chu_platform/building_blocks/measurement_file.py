@@ -8,17 +8,24 @@ from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 from pyarrow import csv
 
-from chu_platform.building_blocks.packaged_references import DATA
+from chu_platform.building_blocks.packaged_references import DATA, packaged_column
 from chu_platform.errors import ChuError
 from chu_platform.storage.durable import write_bytes_whole
+from chu_platform.tables.checks import holds
 from chu_platform.tables.columns import Column, arrow_schema
+from chu_platform.tables.rows import EVERY_ROW, ExternalSource
 
 Row = Mapping[str, Any]
+MEDIAN_WITHIN_LIMITS: Final = holds(
+    "a_median_is_within_its_limits",
+    "coalesce(low_ms, median_ms) <= median_ms AND median_ms <= coalesce(high_ms, median_ms) AND median_ms <= max_ms",
+    "la médiane est entre ses bornes et ne dépasse pas le maximum",
+)
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,19 @@ class MeasurementFile:
         csv.write_csv(table, text, csv.WriteOptions(quoting_style="needed"))
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         write_bytes_whole(file, f"# {self.origin}\n".encode() + text.getvalue())
+
+    def merged(self, before: pa.Table, installed: Path) -> pa.Table:
+        """The packaged measurements, those of a table, and those of an installation: the newest of each key."""
+        rows = self.newest(self.packaged(), before.to_pylist(), self.read(installed))
+        return pa.Table.from_pylist(list(rows), self.schema)
+
+    def origins(self, measured: str) -> Mapping[str, Sequence[ExternalSource]]:
+        """Where the columns of `merged` come from; `measured` names the measurements of an installation, in French."""
+        sources = {
+            column.name: [packaged_column(self.name, column.name), ExternalSource(measured, column.name)]
+            for column in self.columns
+        }
+        return {EVERY_ROW: sources["machine"], **sources}
 
     def newest(self, *sources: Iterable[Row]) -> Sequence[Row]:
         """The newest row of each key."""
