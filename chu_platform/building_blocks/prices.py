@@ -1,11 +1,11 @@
 """Prices and assumptions of the cost model: declared inputs, which a file of CHU_HOME replaces."""
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from chu_platform.building_blocks.csv_lines import csv_lines
 from chu_platform.building_blocks.packaged_references import packaged
 from chu_platform.errors import ChuError
 
@@ -34,27 +34,14 @@ def prices(file: Path) -> Mapping[str, Price]:
     """
     found = {row["name"]: _price(row, f"{PACKAGED}.csv") for row in packaged(PACKAGED).to_pylist()}
     known = set(found)
-    for place, row in _rows(file):
+    for place, row in csv_lines(file, COLUMNS):
         if row["name"] not in known:
             raise ChuError(f"{place}, column name: there is no such price; there are {', '.join(sorted(known))}")
         found[row["name"]] = _price(row, place)
     return found
 
 
-def _rows(file: Path) -> list[tuple[str, Mapping[str, str]]]:
-    if not file.exists():
-        return []
-    try:
-        with file.open(encoding="utf-8", newline="") as lines:
-            reader = csv.DictReader(lines, restkey="", strict=True)
-            if tuple(reader.fieldnames or ()) != COLUMNS:
-                raise ChuError(f"{file} line 1: the columns must be {','.join(COLUMNS)}")
-            return [(f"{file} line {reader.line_num}", row) for row in reader]
-    except (csv.Error, UnicodeDecodeError):
-        raise ChuError(f"{file} is not a CSV file in UTF-8: correct it, or move it away") from None
-
-
-def _price(row: Mapping[str, str], place: str) -> Price:
+def _price(row: Mapping[str, str | None], place: str) -> Price:
     """The price of a line. Raises ChuError if a column is missing or wrong."""
     for column in COLUMNS:
         if not (row.get(column) or "").strip():
@@ -64,7 +51,7 @@ def _price(row: Mapping[str, str], place: str) -> Price:
     if row["kind"] not in KINDS:
         raise ChuError(f"{place}, column kind: it must be one of {', '.join(KINDS)}")
     try:
-        value = float(row["value"])
+        value = float(row["value"] or "")
     except ValueError:
         value = -1.0
     if not 0 <= value < 1e9:

@@ -12,6 +12,7 @@ from typing import Final
 
 import pyarrow as pa
 
+from chu_platform.building_blocks.csv_lines import csv_lines
 from chu_platform.errors import ChuError
 
 MAX_LENGTH: Final = 300
@@ -66,26 +67,17 @@ def add_need(file: Path, need: AddedNeed, indicators: Collection[str]) -> str:
 
 
 def _read(file: Path) -> Sequence[AddedNeed]:
-    if not file.exists():
-        return []
-    try:
-        with file.open(encoding="utf-8", newline="") as lines:
-            reader = csv.DictReader(lines, restkey="", strict=True)
-            if tuple(reader.fieldnames or ()) != COLUMNS:
-                raise ChuError(f"{file} line 1: the columns must be {','.join(COLUMNS)}")
-            return [_of_line(file, reader.line_num, row) for row in reader]
-    except (csv.Error, UnicodeDecodeError):
-        raise ChuError(f"{file} is not a CSV file in UTF-8: correct it, or move it away") from None
+    return [_of_line(place, row) for place, row in csv_lines(file, COLUMNS)]
 
 
-def _of_line(file: Path, line: int, row: Mapping[str, str | None]) -> AddedNeed:
+def _of_line(place: str, row: Mapping[str, str | None]) -> AddedNeed:
     if set(row) != set(COLUMNS) or None in row.values():
-        raise ChuError(f"{file} line {line}: it does not have {len(COLUMNS)} columns: correct or delete it")
+        raise ChuError(f"{place}: it does not have {len(COLUMNS)} columns: correct or delete it")
     need = AddedNeed(**{name: row[name] or "" for name in COLUMNS})
     wrong = _wrong(need)
     if wrong is not None:
         column, problem = wrong
-        raise ChuError(f"{file} line {line}, column {column}: it {problem}")
+        raise ChuError(f"{place}, column {column}: it {problem}")
     return need
 
 
