@@ -59,17 +59,22 @@ def activity() -> Activity | None:
     """The activity until now; None where the kernel does not count it."""
     try:
         ticks = os.sysconf("SC_CLK_TCK")
-        fields = [int(f) / ticks for f in (PROC / "stat").read_text(encoding="ascii").splitlines()[0].split()[1:9]]
-        total, idle = sum(fields), fields[3] + fields[4]
+        busy, total = machine_ticks()
         processes = family(os.getpid())
         return Activity(
             sum(_disk_bytes(pid) for pid in processes),
-            sum(_cpu_ticks(pid) for pid in processes) / ticks,
-            total - idle,
-            total,
+            sum(cpu_ticks(pid) or 0 for pid in processes) / ticks,
+            busy / ticks,
+            total / ticks,
         )
     except (OSError, ValueError, IndexError):
         return None
+
+
+def machine_ticks() -> tuple[int, int]:
+    """The busy and the whole time of all cores, in ticks. Raises OSError, ValueError or IndexError without them."""
+    fields = [int(f) for f in (PROC / "stat").read_text(encoding="ascii").splitlines()[0].split()[1:9]]
+    return sum(fields) - fields[3] - fields[4], sum(fields)
 
 
 def family(root: int) -> Sequence[int]:
@@ -92,13 +97,13 @@ def _disk_bytes(pid: int) -> int:
     return 0
 
 
-def _cpu_ticks(pid: int) -> int:
-    """CPU time of the process; 0 for one that has ended."""
+def cpu_ticks(pid: int) -> int | None:
+    """CPU time of the process, in ticks; None for one that has ended."""
     with suppress(FileNotFoundError, ProcessLookupError):
         # The name of the program, in brackets, may have blanks.
         fields = (PROC / str(pid) / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()
         return int(fields[11]) + int(fields[12])
-    return 0
+    return None
 
 
 def files_below(folders: Iterable[Path]) -> Sequence[Path]:

@@ -5,7 +5,7 @@ import threading
 from types import TracebackType
 from typing import Final, Self
 
-from chu_platform.layouts.machine import PROC, family
+from chu_platform.layouts.machine import cpu_ticks, family, machine_ticks
 
 SAMPLE_SECONDS: Final = 1.0
 DIGITS: Final = 3
@@ -50,7 +50,7 @@ class Load:
     def _sample(self) -> None:
         begins = not self._last
         for pid in family(os.getpid()):
-            if (ticks := _ticks(pid)) is not None:
+            if (ticks := cpu_ticks(pid)) is not None:
                 # A process that began meanwhile has taken all of its time since.
                 self._first.setdefault(pid, ticks if begins else 0)
                 self._last[pid] = ticks
@@ -59,17 +59,6 @@ class Load:
 def _machine() -> tuple[int, int] | None:
     """The busy time and the whole time of all cores, in ticks."""
     try:
-        fields = [int(f) for f in (PROC / "stat").read_text(encoding="ascii").splitlines()[0].split()[1:9]]
+        return machine_ticks()
     except (OSError, ValueError, IndexError):
         return None
-    return sum(fields) - fields[3] - fields[4], sum(fields)
-
-
-def _ticks(pid: int) -> int | None:
-    """The CPU time of a process, in ticks; None for one that has ended."""
-    try:
-        # The name of the program, in brackets, may have blanks.
-        fields = (PROC / str(pid) / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    except OSError:
-        return None
-    return int(fields[11]) + int(fields[12])
