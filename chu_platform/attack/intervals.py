@@ -317,7 +317,7 @@ class Intervals:
     def _solve(self, columns: Numbers, weight: Floats, caps: Floats | None = None, near: bool = False) -> None:
         """The solution with the largest weighted sum of columns, for the components of the columns.
 
-        With `caps`, of each column only the part above its lower bound up to the cap counts. With `near`, the columns
+        With `caps`, each column stays below its lower bound plus its cap, so that many rise. With `near`, the columns
         stay near the value that they had in all solutions.
         """
         sizes = np.bincount(self.components)
@@ -330,8 +330,6 @@ class Intervals:
             self._solve_batch(columns[inside], weight[inside], None if caps is None else caps[inside], near)
 
     def _solve_batch(self, columns: Numbers, weight: Floats, caps: Floats | None, near: bool) -> None:
-        from scipy.sparse import csr_array, hstack, vstack
-
         part = np.flatnonzero(np.isin(self.components, np.unique(self.components[columns])))
         place = np.full(len(self.low), -1, np.int64)
         place[part] = np.arange(len(part))
@@ -342,19 +340,13 @@ class Intervals:
         if near:
             low[place[columns]] = np.maximum(low[place[columns]], self.seen_low[columns] - _LITTLE)
             high[place[columns]] = np.minimum(high[place[columns]], self.seen_high[columns] + _LITTLE)
+        if caps is not None:
+            # Not below the last solution, so that there is one.
+            most = np.maximum(self.low[columns] + caps, self._solution[columns])
+            high[place[columns]] = np.minimum(high[place[columns]], most)
         cost = np.zeros(len(part))
-        if caps is None:
-            cost[place[columns]] = -weight
-        else:
-            n = len(columns)
-            pick = csr_array((np.ones(n), (np.arange(n), place[columns])), shape=(n, len(part)))
-            counted = csr_array((-np.ones(n), (np.arange(n), np.arange(n))), shape=(n, n))
-            matrix = vstack([hstack([matrix, csr_array((len(used), n))]), hstack([pick, counted])], format="csr")
-            low_rows = np.append(low_rows, self.low[columns])
-            high_rows = np.append(high_rows, np.full(n, np.inf))
-            low, high = np.append(low, np.zeros(n)), np.append(high, caps)
-            cost = np.append(cost, -weight)
-        self._see(part, _solved(cost, matrix, (low_rows, high_rows), low, high)[1][: len(part)])
+        cost[place[columns]] = -weight
+        self._see(part, _solved(cost, matrix, (low_rows, high_rows), low, high)[1])
 
     @cached_property
     def _large(self) -> float:
@@ -377,7 +369,8 @@ def _solved(
     from scipy.optimize import Bounds, LinearConstraint, milp
 
     constraints = LinearConstraint(matrix, rows[0] - _SLACK, rows[1] + _SLACK)
-    result = milp(cost, constraints=constraints, bounds=Bounds(low, high))
+    # Presolving takes longer than it saves.
+    result = milp(cost, constraints=constraints, bounds=Bounds(low, high), options={"presolve": False})
     if result.x is None:
         raise Contradiction
     return float(result.fun), result.x
