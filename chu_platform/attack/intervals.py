@@ -31,6 +31,8 @@ _EQUAL: Final = 1e-4
 _MAX_PASSES: Final = 200
 # Unknowns of the components that are solved together; a larger component is solved alone.
 _BATCH: Final = 20_000
+# Looking at what is around one figure takes as long as so many unknowns of a program for many figures.
+_WORTH: Final = 100
 # Entries of the rows around a figure.
 _NEARBY: Final = 800
 
@@ -182,12 +184,12 @@ class Intervals:
         left = self._open(columns[~hopeless[columns]], need, ceiling)
         if len(left):
             self._solve(left, -np.ones(len(left)))
-        settled = len(left)
-        # One figure of each component at a time is certain to be settled: many together must settle more.
-        while len(left) and settled > len(np.unique(self.components[left])):
+        settled, program = len(left), len(left)
+        while len(left) and settled * _WORTH > program:
             self._raise_many(left, need, ceiling)
             still = self._open(left, need, ceiling)
             settled, left = len(left) - len(still), still
+            program = int(np.isin(self.components, np.unique(self.components[left])).sum())
             self._log(f"{len(left)} figures are not settled yet")
         near = self._look_nearby(left, need, ceiling)
         left = self._open(np.setdiff1d(left, near), need, ceiling)
