@@ -22,6 +22,8 @@ from chu_platform.storage.store import lake_root
 from chu_platform.version import PACKAGE_VERSION
 
 NOTHING: Final = "–"
+# What a table without rows says in its first cell.
+NO_ROW: Final = "aucune ligne"
 
 
 class Inputs:
@@ -70,9 +72,13 @@ class Inputs:
         sql: str,
         shown: Callable[[tuple[Any, ...]], Sequence[Cell]] | None = None,
     ) -> Table:
-        """A table with the rows of a query; `shown` changes a row to its cells, by default each value to its text."""
+        """A table with the rows of a query; `shown` changes a row to its cells, by default each value to its text.
+
+        Without rows, the table says so in its only row.
+        """
         of_row = shown or (lambda row: [as_text(value) for value in row])
-        return Table(title, columns, [of_row(row) for row in self.query(sql)], command_of(sql))
+        rows = [of_row(row) for row in self.query(sql)] or [[NO_ROW, *[NOTHING] * (len(columns) - 1)]]
+        return Table(title, columns, rows, command_of(sql))
 
     def figures(self, *asked: tuple[str, str]) -> Figures:
         """Measured figures: of each what it is, and a query that gives one value."""

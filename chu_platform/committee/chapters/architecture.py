@@ -186,13 +186,14 @@ def _overview() -> str:
         ("Analystes habilités", ["chu kpi, DuckDB, Polars,", "Spark, chu risk"], WHITE),
         ("Explication", ["chu trace, chu verify,", "lignage OpenLineage"], WHITE),
         ("Portail et documents", ["pages, récit, dictionnaire,", "copies sans serveur"], WHITE),
-        ("Rapports du jury", ["chu report"], WHITE),
+        ("Rapports du jury", ["chu report : structures et", "totaux des trois zones"], WHITE),
     ])  # fmt: skip
     arrows = [_between(box, reading[0]) for box in sources]
     arrows += [_down(reading[0], reading[1]), _down(reading[1], reading[2])]
     arrows += [_between(reading[2], lake[0]), _down(lake[0], lake[1]), _down(lake[1], lake[2])]
     arrows += [_between(lake[1], serving[0]), _between(lake[1], serving[1])]
-    arrows += [_between(lake[2], serving[2]), _between(lake[2], serving[3])]
+    arrows += [_between(lake[2], serving[2])]
+    arrows += [_between(zone, serving[3]) for zone in lake]
     below = [
         Box(1, 412, WIDE_WIDTH - 2, 46, "Orchestration : Dagster", ["un asset par table, contrôles bloquants, partitions, planifications, capteurs, reprises, journal"], BLUE),
         Box(1, 468, WIDE_WIDTH - 2, 46, "Sécurité", ["pseudonymes à clé hors du lac · droits par zone · masquage et éditions · aucun journal avec des valeurs · attaque simulée"], ORANGE),

@@ -54,7 +54,7 @@ def _blocks(inputs: Inputs) -> Iterator[Block]:
     )
     yield Heading("Ce qui n’a pas été compris ou lu")
     yield inputs.table(
-        "Colonnes dont des valeurs n’ont pas été comprises, fichiers non lus (vide : aucun)",
+        "Colonnes dont des valeurs n’ont pas été comprises, et fichiers non lus",
         [Column("Source", 1), Column("Constat", 4)],
         MISUNDERSTOOD,
         lambda row: [Code(row[0]), row[1]],
@@ -73,7 +73,7 @@ def _blocks(inputs: Inputs) -> Iterator[Block]:
         lambda row: [CHECK_TYPES[CheckType(row[0])], *map(as_text, row[1:])],
     )
     yield inputs.table(
-        "Contrôles en échec : ce qui doit être vrai et ne l’est pas (vide : aucun)",
+        "Contrôles en échec : ce qui doit être vrai et ne l’est pas",
         [Column("Table", 1.6), Column("Ce qui doit être vrai", 3.4), Column("Bornes", 1)],
         FAILED,
         lambda row: [Code(row[0]), row[1], row[2]],

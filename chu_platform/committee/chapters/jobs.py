@@ -194,7 +194,7 @@ def _parallel(job: MainJob) -> Iterator[Block]:
             ),
             Figure(
                 "Accélération possible au plus, quel que soit le nombre de travailleurs",
-                f"{number(round(job.work / critical, 2))} fois",
+                f"{number(round(job.work / critical, 1))} fois",
                 COMMAND,
             ),
         ]
