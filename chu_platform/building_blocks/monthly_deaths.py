@@ -41,8 +41,10 @@ class MonthlyDeaths:
         deaths: Number of deaths.
         population: Inhabitants in the middle of the year.
         exposure: Days of the month x inhabitants.
-        has_reference: Whether there are enough reference years; the arrays of these have no other cells.
+        has_reference: Whether there are enough reference years; the arrays of years have no other cells.
         reference_deaths, reference_exposure: Those of the same month in the reference years (shape: cells, years).
+        ordinary_deaths, ordinary_exposure: Those of the same month in ordinary years, without a known episode in this
+            month (same shape; NaN in place of years that there are not).
     """
 
     keys: pa.Table
@@ -52,12 +54,18 @@ class MonthlyDeaths:
     has_reference: NDArray[np.bool_]
     reference_deaths: Floats
     reference_exposure: Floats
+    ordinary_deaths: Floats
+    ordinary_exposure: Floats
 
 
-def monthly_deaths(by_month: pa.Table, population: pa.Table, department: pa.Table, coverage: pa.Table) -> MonthlyDeaths:
+def monthly_deaths(
+    by_month: pa.Table, population: pa.Table, department: pa.Table, coverage: pa.Table, episode: pa.Table
+) -> MonthlyDeaths:
     """The months of the deaths `by_month` (fact_death_by_month), up to the last month with a death.
 
-    `coverage` (fact_death_coverage) says which years are comparable. Deaths of unknown month are in no month.
+    `coverage` (fact_death_coverage) says which years are comparable, `episode` (mortality_episode) which months are
+    exceptional. Ordinary years are the latest comparable ones, like the reference years, where the month is not.
+    Deaths of unknown month are in no month.
     """
     with duckdb.connect() as connection:
         for name, table in (
@@ -65,6 +73,7 @@ def monthly_deaths(by_month: pa.Table, population: pa.Table, department: pa.Tabl
             ("population", population),
             ("department", department),
             ("coverage", coverage),
+            ("episode", episode),
         ):
             connection.register(name, table)
         connection.execute(
@@ -103,26 +112,28 @@ def monthly_deaths(by_month: pa.Table, population: pa.Table, department: pa.Tabl
             WHERE 12 * year + month <= (SELECT max(12 * year + month) FROM counted);
 
             CREATE TABLE reference AS
-            SELECT year, month, region_code, sex,
-                string_agg(of_year::VARCHAR, ', ' ORDER BY of_year) AS years,
-                array_agg(deaths::DOUBLE ORDER BY of_year) AS deaths, array_agg(exposure ORDER BY of_year) AS exposures
+            SELECT year, month, region_code, sex, {_latest("of_year")} AS years, {_latest("deaths")} AS deaths,
+                {_latest("exposure")} AS exposures, {_latest_ordinary("deaths")} AS ordinary_deaths,
+                {_latest_ordinary("exposure")} AS ordinary_exposures
             FROM (
-                SELECT c.year, c.month, c.region_code, c.sex, b.year AS of_year, b.deaths, b.exposure
+                SELECT c.year, c.month, c.region_code, c.sex, b.year AS of_year, b.deaths::DOUBLE AS deaths, b.exposure,
+                    NOT EXISTS (
+                        FROM episode WHERE make_date(b.year, b.month, 1) BETWEEN first_month AND last_month
+                    ) AS is_ordinary
                 FROM cell c JOIN cell b USING (month, region_code, sex)
                 WHERE c.is_comparable AND c.exposure > 0 AND b.is_comparable AND b.exposure > 0
                     AND b.year BETWEEN c.year - {YEARS_BEFORE} AND c.year - 1
-                QUALIFY row_number() OVER (
-                    PARTITION BY c.year, c.month, c.region_code, c.sex ORDER BY b.year DESC) <= {REFERENCE_YEARS}
             )
-            GROUP BY ALL HAVING count(*) = {REFERENCE_YEARS}
+            GROUP BY ALL HAVING count(*) >= {REFERENCE_YEARS}
             """
         )
         found = connection.sql(
             """
             SELECT c.year, c.month, c.region_code, c.sex,
                 c.year = (SELECT max(death_year::INTEGER) FROM by_month) AS is_partial, c.is_comparable,
-                CASE WHEN r.years IS NULL THEN coalesce(c.reason, $too_few) END AS reason, r.years AS reference_years,
-                c.deaths, c.population, c.exposure, r.deaths AS reference_deaths, r.exposures AS reference_exposures
+                CASE WHEN r.years IS NULL THEN coalesce(c.reason, $too_few) END AS reason,
+                array_to_string(r.years, ', ') AS reference_years, c.deaths, c.population, c.exposure,
+                r.deaths AS reference_deaths, r.exposures AS reference_exposures, r.ordinary_deaths, r.ordinary_exposures
             FROM cell c LEFT JOIN reference r USING (year, month, region_code, sex)
             ORDER BY c.year, c.month, c.region_code, c.sex
             """,
@@ -138,7 +149,21 @@ def monthly_deaths(by_month: pa.Table, population: pa.Table, department: pa.Tabl
         has_reference,
         _lists(found, "reference_deaths"),
         _lists(found, "reference_exposures"),
+        _lists(found, "ordinary_deaths"),
+        _lists(found, "ordinary_exposures"),
     )
+
+
+def _latest(column: str, condition: str = "true") -> str:
+    """SQL: the values of a column in the latest years that meet the condition, from the earliest one on."""
+    values = f"array_agg({column} ORDER BY of_year DESC) FILTER ({condition})"
+    return f"list_reverse(({values})[:{REFERENCE_YEARS}])"
+
+
+def _latest_ordinary(column: str) -> str:
+    """SQL: the values of a column in the latest ordinary years; after them NaN for those that there are not."""
+    found = f"coalesce({_latest(column, 'is_ordinary')}, [])"
+    return f"list_resize({found}, {REFERENCE_YEARS}, 'nan'::DOUBLE)"
 
 
 def _numbers(table: pa.Table, column: str) -> Floats:

@@ -13,7 +13,7 @@ Floats = NDArray[np.float64]
 ALPHA: Final = 0.05
 # Variance of the median of some independent standard normal values, by their number (David & Nagaraja, Order
 # Statistics, 2003, table of moments).
-MEDIAN_VARIANCE: Final = {5: 0.28683}
+MEDIAN_VARIANCE: Final = {3: 0.44867, 4: 0.29820, 5: 0.28683}
 
 
 def wilson(successes: Floats, trials: Floats) -> tuple[Floats, Floats]:
@@ -124,26 +124,39 @@ def share_followed(days: Sequence[int], happened: Sequence[bool]) -> tuple[float
     return float(share), float(low), float(high)
 
 
-def usual_count(counts: Floats, exposures: Floats, exposure: Floats) -> tuple[Floats, Floats, Floats]:
-    """The count that years like the reference years would have, with its 95 % prediction interval.
-
-    Expected is the median of the reference counts, each brought to `exposure`. The interval is the wider one of two at
-    each end: that of a Poisson count whose rate the reference counts give (predictive distribution with Jeffreys' prior;
-    Wang, Wu & Sun 2012, J. Stat. Comput. Simul.), and Student's around the median with the standard deviation of the
-    brought counts. So it is at least as wide as chance alone makes it. A limit is never below 0.
+def usual_count(counts: Floats, exposures: Floats, exposure: Floats) -> Floats:
+    """The count that years like the reference years would have: the median of theirs, each brought to `exposure`.
 
     `counts` and `exposures` have one row for each count and one column for each reference year; `exposure` is above 0.
-    Returns expected, lower and upper limits.
+    """
+    found: Floats = np.median(counts / exposures * exposure[:, np.newaxis], axis=1)
+    return found
+
+
+def usual_limits(counts: Floats, exposures: Floats, exposure: Floats) -> tuple[Floats, Floats]:
+    """The 95 % prediction interval of the count of a year like these ordinary ones.
+
+    It is the wider one of two at each end: that of a Poisson count whose rate the ordinary counts give (predictive
+    distribution with Jeffreys' prior; Wang, Wu & Sun 2012, J. Stat. Comput. Simul.), and Student's around their median
+    with their standard deviation, each count brought to `exposure`. So it is at least as wide as chance alone makes it.
+    A limit is never below 0.
+
+    Arguments as those of `usual_count`; a row with fewer ordinary years has NaN in the other columns. Returns lower and
+    upper limits; NaN for fewer than three years.
     """
     from scipy.stats import nbinom, t
 
-    years = counts.shape[1]
+    years = np.isfinite(counts).sum(axis=1)
+    there = years >= min(MEDIAN_VARIANCE)
+    low, high = np.full(len(years), np.nan), np.full(len(years), np.nan)
+    counts, exposures, exposure, years = counts[there], exposures[there], exposure[there], years[there]
     brought = counts / exposures * exposure[:, np.newaxis]
-    expected = np.median(brought, axis=1)
-    spread = np.std(brought, axis=1, ddof=1) * np.sqrt(1 + MEDIAN_VARIANCE[years])
-    half = t.ppf(1 - ALPHA / 2, years - 1) * spread
-    lived = exposures.sum(axis=1)
-    shape, share = counts.sum(axis=1) + 0.5, lived / (lived + exposure)
+    middle = np.nanmedian(brought, axis=1)
+    of_median = np.array([MEDIAN_VARIANCE[n] for n in years])
+    half = t.ppf(1 - ALPHA / 2, years - 1) * np.nanstd(brought, axis=1, ddof=1) * np.sqrt(1 + of_median)
+    lived = np.nansum(exposures, axis=1)
+    shape, share = np.nansum(counts, axis=1) + 0.5, lived / (lived + exposure)
     lowest, highest = (nbinom.ppf(p, shape, share) for p in (ALPHA / 2, 1 - ALPHA / 2))
-    low = np.maximum(np.minimum(lowest, expected - half), 0.0)
-    return expected, low, np.maximum(highest, expected + half)
+    low[there] = np.maximum(np.minimum(lowest, middle - half), 0.0)
+    high[there] = np.maximum(highest, middle + half)
+    return low, high

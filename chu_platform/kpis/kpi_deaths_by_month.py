@@ -19,7 +19,7 @@ from chu_platform.facts.fact_death_by_month import fact_death_by_month
 from chu_platform.facts.fact_death_coverage import IS_COMPARABLE, fact_death_coverage
 from chu_platform.indicators.deaths import DEATHS, NUMBER_OF_DEATHS, REGION_OF_DEATH
 from chu_platform.indicators.indicator import FreeRange, Indicator, Summary
-from chu_platform.indicators.intervals import Floats, usual_count
+from chu_platform.indicators.intervals import Floats, usual_count, usual_limits
 from chu_platform.indicators.rates import PERIOD_COLUMNS, finite
 from chu_platform.indicators.use_of_care import SEX
 from chu_platform.recomputation.death_inputs import COUNTED_DEATH_KEYS, DEATH_KEYS
@@ -49,7 +49,7 @@ def _rows(
     coverage: pa.Table,
     episode: pa.Table,
 ) -> pa.Table:
-    cells = monthly_deaths(by_month, population, department, coverage)
+    cells = monthly_deaths(by_month, population, department, coverage, episode)
     figures = {
         "deaths": pa.array(cells.deaths, pa.float64()).cast(pa.int64()),
         "population": pa.array(cells.population),
@@ -74,13 +74,16 @@ def _rows(
 
 
 def _expected(cells: MonthlyDeaths) -> tuple[Floats, Floats, Floats]:
-    """Expected deaths with their limits; NaN in cells without reference years."""
+    """Expected deaths with their limits; NaN in cells without reference years.
+
+    The limits are those of ordinary years. An episode among the reference years may move their median: limits hold it.
+    """
     there = cells.has_reference
-    found = usual_count(cells.reference_deaths, cells.reference_exposure, cells.exposure[there])
-    whole = [np.full(len(there), np.nan) for _ in found]
-    for values, known in zip(whole, found, strict=True):
-        values[there] = known
-    expected, low, high = whole
+    exposure = cells.exposure[there]
+    usual = usual_count(cells.reference_deaths, cells.reference_exposure, exposure)
+    lowest, highest = usual_limits(cells.ordinary_deaths, cells.ordinary_exposure, exposure)
+    expected, low, high = (np.full(len(there), np.nan) for _ in range(3))
+    expected[there], low[there], high[there] = usual, np.minimum(lowest, usual), np.maximum(highest, usual)
     return expected, low, high
 
 
@@ -113,6 +116,8 @@ FIGURES: Final = (
     Column("p_score", DOUBLE, f"excédent pour 100 décès attendus ; {NOT_COMPARED}", "P-score (%)"),
     *_limits("p_score", "P-score"),
 )
+# The limits are those of years without an episode in the month.
+EPISODES: Final = ("episode.first_month", "episode.last_month")
 COVERAGE: Final = tuple(f"coverage.{c}" for c in ("year", "sex", "age_group", "is_comparable"))
 REFERENCE: Final = (*CELLS_FROM, "population.population", *COVERAGE)
 
@@ -170,11 +175,19 @@ EXACT = Table(
             "sex": ["population.sex"],
             "is_comparable": COVERAGE,
             "reason": ["coverage.reason", *REFERENCE],
-            "episode": ["episode.label", "episode.first_month", "episode.last_month"],
+            "episode": ["episode.label", *EPISODES],
             "reference_years": REFERENCE,
             "deaths": DEATHS_FROM,
             "population": [*PEOPLE_FROM],
-            **{c.name: [*DEATHS_FROM, *PEOPLE_FROM, *COVERAGE] for c in FIGURES},
+            **{
+                c.name: [
+                    *DEATHS_FROM,
+                    *PEOPLE_FROM,
+                    *COVERAGE,
+                    *(EPISODES if c.name.endswith(("_low", "_high")) else ()),
+                ]
+                for c in FIGURES
+            },
             EVERY_ROW: CELLS_FROM,
         },
     ),
@@ -273,9 +286,11 @@ kpi_deaths_by_month = Indicator(
             "étant ramené au nombre de jours et à la population (Insee, au milieu de l’année) du mois étudié. Ces années sont dans les "
             "fichiers à télécharger.",
             "Excédent : décès comptés moins décès attendus ; négatif s’il y en a moins. P-score : excédent pour 100 décès attendus.",
-            "Intervalle de prévision à 95 % : ce que compterait ce mois dans une année comme les cinq de référence. Il réunit le hasard "
-            "d’un comptage (Poisson) et l’écart entre ces années (Student). Un mois est inhabituel si l’intervalle de son excédent ne "
-            "contient pas 0.",
+            "Intervalle de prévision à 95 % : ce que compterait ce mois dans une année ordinaire. Il réunit le hasard d’un comptage "
+            "(Poisson) et l’écart entre années (Student). Les années ordinaires sont celles de référence ; si ce mois y fait partie d’un "
+            "épisode connu (août 2003, par exemple), l’année est remplacée par une plus ancienne des sept, s’il y en a une qui est "
+            "comparable : un épisode n’est pas un écart habituel. La borne basse n’est jamais négative. Un mois est inhabituel si "
+            "l’intervalle de son excédent ne contient pas 0.",
             "Années comparables : celles où le registre des décès est presque complet (voir « Mortalité ») ; les autres n’ont que des "
             "décès comptés.",
         ),

@@ -15,7 +15,8 @@ ROWS: Final = f"""
     FROM {PLACED_DEATHS} WHERE d.month IS NOT NULL AND p.level <> 'department'
     """
 _YEARS: Final = range(1, 6)
-# Deaths and exposures (days x inhabitants) of a cell, and of the same month in its reference years (d1, e1, ...).
+# Deaths and exposures (days x inhabitants) of a cell, and of the same month in its reference years (d1, e1, ...) and in
+# its ordinary years (o1, f1, ...), of which there may be fewer.
 COUNTS: Final = f"""
     WITH counted AS (SELECT {KEY}, count(row) AS deaths FROM numerator GROUP BY ALL),
     wanted AS (
@@ -27,7 +28,9 @@ COUNTS: Final = f"""
         SELECT {", ".join(f"w.{name.strip()}" for name in KEY.split(","))}, r.year AS before,
             coalesce(m.deaths, 0) AS deaths,
             r.population * datediff('day', make_date(r.year, w.month, 1),
-                make_date(r.year, w.month, 1) + INTERVAL 1 MONTH) AS exposure
+                make_date(r.year, w.month, 1) + INTERVAL 1 MONTH) AS exposure,
+            NOT EXISTS (FROM raw_mortality_episode
+                WHERE make_date(r.year, w.month, 1) BETWEEN first_month AND last_month) AS ordinary
         FROM (FROM wanted SEMI JOIN comparable USING (year)) w
             JOIN (FROM region_resident SEMI JOIN comparable USING (year)) r
                 ON r.region_code = w.region_code AND r.sex = w.sex AND r.age_band = 'all' AND r.population > 0
@@ -35,11 +38,13 @@ COUNTS: Final = f"""
             LEFT JOIN region_month m ON m.region_code = w.region_code AND m.sex = w.sex AND m.year = r.year
                     AND m.month = w.month
     ), latest AS (
-        SELECT {KEY}, list(struct_pack(deaths, exposure) ORDER BY before DESC)[:5] AS years
+        SELECT {KEY}, list(struct_pack(deaths, exposure) ORDER BY before DESC)[:5] AS years,
+            (list(struct_pack(deaths, exposure) ORDER BY before DESC) FILTER (ordinary))[:5] AS others
         FROM compared GROUP BY ALL HAVING count(*) >= 5
     )
     SELECT {KEY}, coalesce(deaths, 0) AS deaths, population, exposure,
-        {", ".join(f"years[{n}].deaths AS d{n}, years[{n}].exposure AS e{n}" for n in _YEARS)}
+        {", ".join(f"years[{n}].deaths AS d{n}, years[{n}].exposure AS e{n}" for n in _YEARS)},
+        {", ".join(f"others[{n}].deaths AS o{n}, others[{n}].exposure AS f{n}" for n in _YEARS)}
     FROM wanted LEFT JOIN counted USING ({KEY}) LEFT JOIN latest USING ({KEY})
     """
 
@@ -47,17 +52,9 @@ COUNTS: Final = f"""
 def recomputed_excess(counts: Figures) -> Figures:
     """The figures of kpi_deaths_by_month; needs the columns of `COUNTS`."""
     deaths, exposure = counts["deaths"], counts["exposure"]
-    before = np.column_stack([counts[f"d{n}"] for n in _YEARS])
-    lived = np.column_stack([counts[f"e{n}"] for n in _YEARS])
-    brought = np.sort(before * (exposure[:, None] / lived), axis=1)
-    expected = brought[:, 2]
-    mean = brought.sum(axis=1) / 5
-    variance = ((brought - mean[:, None]) ** 2).sum(axis=1) / 4
-    # The variance of the median of five normal values is 0.28683 times that of one.
-    half = _student_of_four() * np.sqrt(variance * 1.28683)
-    total, whole = before.sum(axis=1), lived.sum(axis=1)
-    low = np.maximum(np.minimum(_chance(total, whole, exposure, TAIL), expected - half), 0)
-    high = np.maximum(_chance(total, whole, exposure, 1 - TAIL), expected + half)
+    expected = np.sort(_years(counts, "d") * (exposure[:, None] / _years(counts, "e")), axis=1)[:, 2]
+    low, high = _limits(_years(counts, "o"), _years(counts, "f"), exposure)
+    low, high = np.minimum(low, expected), np.maximum(high, expected)
     excess = {"excess": deaths - expected, "excess_low": deaths - high, "excess_high": deaths - low}
     return {
         "deaths": deaths,
@@ -70,11 +67,29 @@ def recomputed_excess(counts: Figures) -> Figures:
     }
 
 
-def _student_of_four() -> float:
-    """The quantile of Student's distribution with 4 degrees of freedom, in closed form (Shaw 2006)."""
-    alpha = 4 * TAIL * (1 - TAIL)
-    found = np.cos(np.arccos(np.sqrt(alpha)) / 3) / np.sqrt(alpha)
-    return float(2 * np.sqrt(found - 1))
+def _years(counts: Figures, prefix: str) -> Floats:
+    return np.column_stack([counts[f"{prefix}{n}"] for n in _YEARS])
+
+
+def _limits(deaths: Floats, lived: Floats, exposure: Floats) -> tuple[Floats, Floats]:
+    """The limits of a year like these, of which some are NaN; NaN where fewer than three are not."""
+    from scipy.special import stdtrit
+
+    # NaN are sorted to the end.
+    brought = np.sort(deaths * (exposure[:, None] / lived), axis=1)
+    low, high = np.full(len(brought), np.nan), np.full(len(brought), np.nan)
+    number = np.isfinite(brought).sum(axis=1)
+    # Of each number of normal values, the variance of their median, beside that of one.
+    for years, of_median in ((3, 0.44867), (4, 0.2982), (5, 0.28683)):
+        there = number == years
+        own, chosen = brought[there][:, :years], exposure[there]
+        middle = (own[:, (years - 1) // 2] + own[:, years // 2]) / 2
+        variance = ((own - own.sum(axis=1)[:, None] / years) ** 2).sum(axis=1) / (years - 1)
+        half = stdtrit(years - 1, 1 - TAIL) * np.sqrt(variance * (1 + of_median))
+        total, whole = np.nansum(deaths[there], axis=1), np.nansum(lived[there], axis=1)
+        low[there] = np.maximum(np.minimum(_chance(total, whole, chosen, TAIL), middle - half), 0)
+        high[there] = np.maximum(_chance(total, whole, chosen, 1 - TAIL), middle + half)
+    return low, high
 
 
 def _chance(total: Floats, lived: Floats, exposure: Floats, share: float) -> Floats:

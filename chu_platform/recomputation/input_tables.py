@@ -21,6 +21,7 @@ from chu_platform.recomputation.survey_inputs import create_sites
 from chu_platform.references.cim10 import cim10
 from chu_platform.references.cim10_chapter import cim10_chapter
 from chu_platform.references.department import department
+from chu_platform.references.mortality_episode import mortality_episode
 from chu_platform.references.mortality_quotients import mortality_quotients
 from chu_platform.references.population import population
 from chu_platform.references.region import region
@@ -55,7 +56,7 @@ INPUTS: Final[Mapping[InputSet, Inputs]] = {
         (create_patients, create_consultations, create_stays, create_diagnosis_levels, create_base_by_age),
     ),
     InputSet.DEATHS: Inputs(
-        (*DEATH_KEYS, department, region, population, mortality_quotients, standard_population),
+        (*DEATH_KEYS, department, region, population, mortality_quotients, standard_population, mortality_episode),
         (create_deaths, create_mortality),
     ),
     InputSet.PLACES: Inputs(

@@ -1,6 +1,7 @@
 """Known episodes of excess mortality in France, each with the published estimate of its deaths and the source.
 
-They annotate the curve of monthly deaths. No figure of the platform is computed from them.
+They annotate the curve of monthly deaths. No figure is computed from their published deaths; their months are left out
+of the years that say how far apart usual months are.
 """
 
 import pyarrow as pa

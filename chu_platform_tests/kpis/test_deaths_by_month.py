@@ -13,7 +13,7 @@ import pytest
 
 from chu_platform.building_blocks.packaged_references import packaged
 from chu_platform.facts import fact_death_coverage
-from chu_platform.indicators.intervals import usual_count
+from chu_platform.indicators.intervals import usual_count, usual_limits
 from chu_platform.kpis import kpi_deaths_by_month
 from chu_platform.recomputation.excess_figures import recomputed_excess
 from chu_platform.references import mortality_episode
@@ -25,6 +25,10 @@ YEARS = (*range(1996, 2005), *range(2014, 2021))
 # The register of 1999 has too many deaths, and that of 2020 ends in March.
 NOT_COMPARABLE = (1999, 2020)
 HEAT_DEATHS = 15_000
+# The months of the published episodes: the heat of 2003, and two winters of influenza.
+EPISODES = {(2003, 8), (2015, 1), (2015, 2), (2015, 3), (2016, 12), (2017, 1), (2017, 2)}
+# By number of years: the variance of the median of normal values, and Student's quantile with one degree less.
+OF_YEARS = {3: (0.44867, 4.3026527297), 5: (0.28683, 2.7764451052)}
 Key = tuple[date, str, str]
 
 
@@ -99,6 +103,16 @@ def counts(by_month: pa.Table) -> tuple[dict[Key, int], dict[tuple[int, str, str
     return deaths, people
 
 
+def ordinary_years(row: dict[str, Any]) -> list[int]:
+    """The latest comparable years of the seven before whose month is in no episode, at most five, from the earliest."""
+    month = row["period_start"]
+    first = min(int(y) for y in row["reference_years"].split(", "))
+    before = [y for y in range(month.year - 1, month.year - 8, -1) if y in YEARS and y not in NOT_COMPARABLE]
+    # Mayotte has no population before its first reference year.
+    there = [y for y in before if row["region_code"] != "06" or y >= first]
+    return sorted([y for y in there if (y, month.month) not in EPISODES][:5])
+
+
 def days(month: date) -> int:
     return monthrange(month.year, month.month)[1]
 
@@ -152,7 +166,15 @@ def negative_binomial(shape: float, share: float, k: int) -> float:
 
 
 @pytest.mark.parametrize(
-    ("month", "code", "sex"), [((2003, 8), "all", "all"), ((2004, 2), "94", "F"), ((2019, 6), "06", "M")]
+    ("month", "code", "sex"),
+    [
+        ((2003, 8), "all", "all"),
+        ((2004, 2), "94", "F"),
+        ((2019, 6), "06", "M"),
+        ((2004, 8), "all", "all"),
+        ((2004, 8), "53", "F"),
+        ((2019, 1), "11", "M"),
+    ],
 )
 def test_the_limits_equal_a_computation_in_plain_python(
     rows: dict[Key, dict[str, Any]],
@@ -164,13 +186,13 @@ def test_the_limits_equal_a_computation_in_plain_python(
     deaths, people = counts
     start = date(*month, 1)
     row = rows[start, code, sex]
-    years = [int(y) for y in row["reference_years"].split(", ")]
+    years = ordinary_years(row)
     counted = [deaths[start.replace(year=y), code, sex] for y in years]
     lived = [days(start.replace(year=y)) * people[y, code, sex] for y in years]
     own = days(start) * people[start.year, code, sex]
     brought = [d / e * own for d, e in zip(counted, lived, strict=True)]
-    # Student with 4 degrees of freedom; the variance of the median of five.
-    half = 2.7764451052 * statistics.stdev(brought) * math.sqrt(1.28683)
+    of_median, student = OF_YEARS[len(years)]
+    half = student * statistics.stdev(brought) * math.sqrt(1 + of_median)
     shape, share = sum(counted) + 0.5, sum(lived) / (sum(lived) + own)
 
     def smallest(probability: float) -> int:
@@ -180,8 +202,9 @@ def test_the_limits_equal_a_computation_in_plain_python(
             low, high = (low, middle) if negative_binomial(shape, share, middle) >= probability else (middle, high)
         return high
 
-    expected = statistics.median(brought)
-    low, high = max(0, min(smallest(0.025), expected - half)), max(smallest(0.975), expected + half)
+    middle, expected = statistics.median(brought), row["expected"]
+    low = max(0, min(smallest(0.025), middle - half, expected))
+    high = max(smallest(0.975), middle + half, expected)
     assert (row["expected_low"], row["expected_high"]) == pytest.approx((low, high), rel=1e-7)
     assert (row["excess_low"], row["excess_high"]) == pytest.approx(
         (row["deaths"] - high, row["deaths"] - low), rel=1e-6
@@ -196,8 +219,17 @@ def test_extra_deaths_of_august_2003(rows: dict[Key, dict[str, Any]]) -> None:
     assert august["episode"] == "été 2003" and august["reference_years"] == "1997, 1998, 2000, 2001, 2002"
     others = [rows[date(2003, m, 1), "all", "all"] for m in range(1, 13) if m != 8]
     assert all(o["excess_low"] < 0 < o["excess_high"] for o in others)
-    winters = {(r["period_start"].year, r["period_start"].month) for r in rows.values() if r["episode"]}
-    assert winters == {(2003, 8), (2015, 1), (2015, 2), (2015, 3), (2016, 12), (2017, 1), (2017, 2)}
+    assert {(r["period_start"].year, r["period_start"].month) for r in rows.values() if r["episode"]} == EPISODES
+
+
+def test_an_episode_among_the_reference_years_does_not_widen_the_interval(rows: dict[Key, dict[str, Any]]) -> None:
+    """August 2003 is a reference month of August 2004, with a third more deaths than the others."""
+    for code in ("all", "11", "53"):
+        august, july = rows[date(2004, 8, 1), code, "all"], rows[date(2004, 7, 1), code, "all"]
+        assert "2003" in august["reference_years"]
+        widths = [(r["expected_high"] - r["expected_low"]) / r["expected"] for r in (august, july)]
+        assert widths[0] < 1.5 * widths[1]
+    assert all(r["expected_low"] >= 0 for r in rows.values() if r["expected"] is not None)
 
 
 def test_february_of_a_leap_year_has_a_day_more(rows: dict[Key, dict[str, Any]]) -> None:
@@ -246,6 +278,11 @@ def test_every_figure_equals_the_recomputation(
             then = start.replace(year=int(year))
             figures[f"d{n}"].append(deaths[then, code, sex])
             figures[f"e{n}"].append(days(then) * people[then.year, code, sex])
+        others = [start.replace(year=year) for year in reversed(ordinary_years(r))]
+        for n in range(1, 6):
+            then = others[n - 1] if n <= len(others) else None
+            figures[f"o{n}"].append(deaths[then, code, sex] if then else math.nan)
+            figures[f"f{n}"].append(days(then) * people[then.year, code, sex] if then else math.nan)
     found = recomputed_excess({name: np.array(values, np.float64) for name, values in figures.items()})
     for name, values in found.items():
         np.testing.assert_allclose(values, [r[name] for r in chosen], rtol=1e-9, atol=1e-9, err_msg=name)
@@ -259,12 +296,46 @@ def test_the_interval_holds_at_least_95_percent(rate: float, between: float) -> 
     random = np.random.default_rng(20030801)
     exposures = np.tile(np.array([0.97, 0.98, 0.99, 1.0, 1.0, 1.02]), (4_000, 1))
     drawn = random.poisson(rate * exposures * random.normal(1, between, exposures.shape).clip(0)).astype(np.float64)
-    expected, low, high = usual_count(drawn[:, :5], exposures[:, :5], exposures[:, 5])
+    expected = usual_count(drawn[:, :5], exposures[:, :5], exposures[:, 5])
+    low, high = usual_limits(drawn[:, :5], exposures[:, :5], exposures[:, 5])
     assert (low <= expected).all() and (expected <= high).all()
     held = np.mean((low <= drawn[:, 5]) & (drawn[:, 5] <= high))
     assert 0.945 <= held <= 0.995
 
 
+@pytest.mark.parametrize("rate", [5, 100, 3_000, 45_000])
+@pytest.mark.parametrize("between", [0.0, 0.05])
+@pytest.mark.parametrize(("episodes", "narrower"), [((4,), 2.0), ((2, 4), 1.3)], ids=["one", "two"])
+def test_the_interval_holds_95_percent_where_reference_years_hold_an_episode(
+    rate: float, between: float, episodes: tuple[int, ...], narrower: float
+) -> None:
+    """Of the last five years, one or two have 35 % more deaths. Two of seven years are left for them, or none."""
+    random = np.random.default_rng(20040801)
+    drawn = random.poisson(rate * random.normal(1, between, (4_000, 8)).clip(0)).astype(np.float64)
+    before, own, ones = drawn[:, 2:7], drawn[:, 7], np.ones((4_000, 5))
+    before[:, episodes] = random.poisson(1.35 * rate, (4_000, len(episodes)))
+    expected = usual_count(before, ones, ones[:, 0])
+    kept = [n for n in range(5) if n not in episodes]
+    for added in ([], [drawn[:, n] for n in range(len(episodes))]):
+        ordinary = np.column_stack([*added, before[:, kept]])
+        padded = np.pad(ordinary, ((0, 0), (0, 5 - ordinary.shape[1])), constant_values=np.nan)
+        low, high = usual_limits(padded, np.where(np.isnan(padded), np.nan, ones), ones[:, 0])
+        low, high = np.minimum(low, expected), np.maximum(high, expected)
+        held = np.mean((low <= own) & (own <= high))
+        assert 0.945 <= held <= 0.999 and (low >= 0).all()
+    if rate == 45_000:
+        # With the episodes among the years, the interval said nothing.
+        low_with, high_with = usual_limits(before, ones, ones[:, 0])
+        assert np.median(high_with - low_with) > narrower * np.median(high - low)
+
+
+def test_fewer_than_three_ordinary_years_have_no_interval() -> None:
+    counts = np.array([[10.0, 12.0, np.nan, np.nan, np.nan], [10.0, 12.0, 11.0, np.nan, np.nan]])
+    low, high = usual_limits(counts, np.where(np.isnan(counts), np.nan, 1.0), np.ones(2))
+    assert np.isnan(low).tolist() == np.isnan(high).tolist() == [True, False]
+
+
 def test_nothing_counted_in_the_reference_years_expects_nothing_and_allows_little() -> None:
-    expected, low, high = usual_count(np.zeros((1, 5)), np.ones((1, 5)), np.ones(1))
-    assert (expected[0], low[0], high[0]) == (0.0, 0.0, 1.0)
+    none = (np.zeros((1, 5)), np.ones((1, 5)), np.ones(1))
+    low, high = usual_limits(*none)
+    assert (usual_count(*none)[0], low[0], high[0]) == (0.0, 0.0, 1.0)
