@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from chu_platform import french
 from chu_platform.portal.addresses import FUNNEL
+from chu_platform.portal.charts.drawing import judgement
 from chu_platform.portal.charts.funnel import Placed, Shown, funnel_chart, marked
 from chu_platform.portal.charts.grammar import Chart
 from chu_platform.portal.funnel_limits import LEVELS, Funnel, Kind, funnel_of
@@ -63,6 +64,10 @@ class FunnelView:
         """The page of this funnel, with a place marked."""
         return funnel_address(self.subject, place)
 
+    def side(self, side: int) -> str:
+        """On which side of the limits a place is, above or below 0, and whether that is favourable."""
+        return f"{'au-dessus' if side > 0 else 'au-dessous'}, {judgement(side > 0, _shown(self.subject).better)}"
+
     def said(self, place: Placed) -> str:
         """Whether a place stands apart, in words."""
         beyond = self.funnel.beyond(place.value, place.size)
@@ -101,8 +106,8 @@ def _kind(subject: Subject) -> Kind:
 
 def _shown(subject: Subject) -> Shown:
     if _kind(subject) is Kind.RATIO:
-        return Shown(100.0, "pour 100 décès attendus", 1, "décès attendus")
-    return Shown(100.0, "%", 1, "réponses")
+        return Shown(100.0, "pour 100 décès attendus", 1, "décès attendus", "lower")
+    return Shown(100.0, "%", 1, "réponses", "higher")
 
 
 def _note(funnel: Funnel) -> str:

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from chu_platform.portal.charts import grammar, trend
 from chu_platform.portal.charts.control import control_chart
 from chu_platform.portal.charts.curve import Point, curve_chart
-from chu_platform.portal.charts.drawing import NARROW, STYLES, WIDE, Reference, Size
+from chu_platform.portal.charts.drawing import NARROW, STYLES, WIDE, Better, Reference, Size
 from chu_platform.portal.charts.funnel import Placed, Shown, funnel_chart, marked
 from chu_platform.portal.charts.grammar import Chart
 from chu_platform.portal.charts.series import Series, series_chart
@@ -53,7 +53,7 @@ SITES = [Placed(f"F{n}", f"Site {n}", 0.55 + 0.002 * (n % 21 - 10), 40.0 + 9 * n
 SITES += [Placed("haut", NASTY, 0.95, 900.0), Placed("bas", "Bas", 0.1, 800.0)]
 FUNNEL_LIMITS = funnel_of(Kind.SHARE, [(s.value, s.size) for s in SITES])
 assert FUNNEL_LIMITS
-PER_CENT = Shown(100.0, "%", 1, "réponses")
+PER_CENT = Shown(100.0, "%", 1, "réponses", "higher")
 FUNNEL = marked(
     funnel_chart("Recommandation", SITES, FUNNEL_LIMITS, PER_CENT), {"own": SITES[7], "second": SITES[-1]}, PER_CENT
 )
@@ -156,6 +156,28 @@ def test_a_control_chart_marks_each_signal_once_and_masked_months() -> None:
     assert len([e for e in of_class(chart, "line") if e.tag == f"{SVG}path"]) == 2
 
 
+@pytest.mark.parametrize(("better", "good"), [("higher", "au-dessus"), ("lower", "au-dessous")])
+def test_a_funnel_tells_favourable_places_from_others_by_colour_and_word(better: Better, good: str) -> None:
+    """Of fifty places around 60 of 100, one has 90 and one has 30."""
+    sites = [Placed(str(n), f"Site {n}", 0.6 + 0.01 * (n % 3 - 1), 100.0) for n in range(50)]
+    sites += [Placed("high", "Haut", 0.9, 100.0), Placed("low", "Bas", 0.3, 100.0)]
+    limits = funnel_of(Kind.SHARE, [(s.value, s.size) for s in sites])
+    assert limits
+    chart = drawn(funnel_chart("x", sites, limits, Shown(100.0, "%", 1, "réponses", better)))
+    said = {
+        style: [e.findtext(f"{SVG}title") for e in of_class(chart, style) if e.find(f"{SVG}title") is not None]
+        for style in ("signal-good", "signal-bad")
+    }
+    names = {"au-dessus": "Haut", "au-dessous": "Bas"}
+    bad = next(side for side in names if side != good)
+    assert [text.partition(" : ")[0] for text in said["signal-good"] if text] == [names[good]]
+    assert [text.partition(" : ")[0] for text in said["signal-bad"] if text] == [names[bad]]
+    assert f"{good} des limites à 99,8 % : favorable" in texts(chart)
+    assert f"{bad} des limites à 99,8 % : défavorable" in texts(chart)
+    # In the middle nothing is either.
+    assert len({STYLES[s].split('"')[1] for s in ("signal-good", "signal-bad", "cloud-within")}) == 3
+
+
 def test_a_funnel_has_words_only_for_places_that_say_something() -> None:
     chart = drawn(FUNNEL)
     marks = [e for e in parsed(chart).iter() if e.find(f"{SVG}title") is not None and e.tag != f"{SVG}svg"]
@@ -163,7 +185,7 @@ def test_a_funnel_has_words_only_for_places_that_say_something() -> None:
     # One above, one below, and two that are asked for.
     assert len(said) == 4 and sum(NASTY in text for text in said) == 1
     assert any(text.startswith("Site 7 : ") for text in said)
-    (cloud,) = (e for e in of_class(chart, "cloud") if len(e.get("d") or "") > 200)
+    (cloud,) = (e for e in of_class(chart, "cloud-within") if len(e.get("d") or "") > 200)
     assert (cloud.get("d") or "").count("M") == 200
     assert FUNNEL.description.startswith("Entonnoir de 202\u00a0lieux")
 

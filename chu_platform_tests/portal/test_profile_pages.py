@@ -216,9 +216,9 @@ def test_each_funnel_is_drawn_and_lists_who_is_beyond_it(slug: str, portal: Serv
     page = portal.page(f"/entonnoir?sujet={slug}")
     chart = section(page, "entonnoir").one("svg.chart-wide")
     assert len(chart.all("path.limit")) >= 2 and len(chart.all("path.limit-far")) >= 2
-    beyond = len(chart.all("path.signal"))
+    beyond = len(chart.all("path.signal-good, path.signal-bad"))
     listed = section(page, "ecarts").all("ul.results li")
-    told = re.search(r"(\d+) au-dessus des limites à 99,8 %, (\d+) au-dessous", page.text)
+    told = re.search(r"(\d+) au-dessus des limites à 99,8 % \(\w+\), (\d+) au-dessous \(\w+\)", page.text)
     assert told and len(listed) == min(int(told[1]) + int(told[2]), 40)
     assert beyond >= len(listed)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from html import escape
 from itertools import accumulate
-from typing import Final
+from typing import Final, Literal
 
 from markupsafe import Markup
 
@@ -33,6 +33,8 @@ class Reference:
     value: float
 
 
+# Which figures are favourable: the higher or the lower ones.
+Better = Literal["higher", "lower"]
 WIDE: Final = Size("wide", 760)
 NARROW: Final = Size("narrow", 350)
 # For a step of the story that fills a screen: its height is scarce, and its text is read from afar.
@@ -82,9 +84,14 @@ STYLES: Final[dict[str, str]] = {
         )
     },
     "cloud": 'stroke="#0b5d78" stroke-width="6" stroke-opacity="0.55" stroke-linecap="round" fill="none"',
+    # Of what stands apart in neither direction.
+    "cloud-within": 'stroke="#4c5b66" stroke-width="6" stroke-opacity="0.7" stroke-linecap="round" fill="none"',
     "limit": 'stroke="#4c5b66" stroke-width="1.5" fill="none" stroke-dasharray="6 4"',
     "limit-far": 'stroke="#17242e" stroke-width="1.5" fill="none"',
-    "signal": 'fill="#a3440b" stroke="#ffffff" stroke-width="1"',
+    # Where neither side is favourable; and where one is.
+    "signal": 'fill="#5a4a91" stroke="#ffffff" stroke-width="1"',
+    "signal-good": 'fill="#0b5d78" stroke="#ffffff" stroke-width="1"',
+    "signal-bad": 'fill="#a3440b" stroke="#ffffff" stroke-width="1"',
     "reference": 'stroke="#4c5b66" stroke-width="1.25" fill="none" stroke-dasharray="6 4"',
     "hatch": 'stroke="#9aa7af" stroke-width="1.25"',
     "withheld": 'stroke="#9aa7af" stroke-width="1"',
@@ -99,6 +106,16 @@ STYLES: Final[dict[str, str]] = {
     "tile-focus": 'fill="none" stroke="none"',
     "tile-chosen": 'fill="none" stroke="#17242e" stroke-width="3.5"',
 }
+
+
+def is_favourable(above: bool, better: Better) -> bool:
+    """Whether it is favourable that a figure is above what it is compared with, or below."""
+    return above == (better == "higher")
+
+
+def judgement(above: bool, better: Better) -> str:
+    """The same in a word, in French."""
+    return "favorable" if is_favourable(above, better) else "défavorable"
 
 
 def element(tag: str, style: str = "", content: str = "", **attributes: object) -> str:

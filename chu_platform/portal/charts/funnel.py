@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from chu_platform import french
+from chu_platform.portal.charts.drawing import Better, is_favourable, judgement
 from chu_platform.portal.charts.grammar import (
     Chart,
     Cloud,
@@ -36,12 +37,13 @@ class Placed:
 
 @dataclass(frozen=True)
 class Shown:
-    """How values are written: `scale` of a share or ratio, unit, digits, and what size is."""
+    """How values are written: `scale` of a share or ratio, unit, digits, what size is; which values are favourable."""
 
     scale: float
     unit: str
     digits: int
     of_size: str
+    better: Better
 
 
 def funnel_chart(title: str, places: Sequence[Placed], funnel: Funnel, shown: Shown) -> Chart:
@@ -73,14 +75,15 @@ def funnel_chart(title: str, places: Sequence[Placed], funnel: Funnel, shown: Sh
         else:
             (above if beyond > 0 else below).append((point, _text(place, shown)))
     marks += [
-        Cloud(within, "cloud", "entre les limites à 99,8 %"),
-        Dots(above, "signal", "au-dessus des limites à 99,8 %", "triangle"),
-        Dots(below, "signal", "au-dessous des limites à 99,8 %", "wedge"),
+        Cloud(within, "cloud-within", "entre les limites à 99,8 %"),
+        _apart(above, True, "au-dessus", "triangle", shown.better),
+        _apart(below, False, "au-dessous", "wedge", shown.better),
     ]
     x = value_axis([most], from_zero=True, title=shown.of_size)
     described = (
         f"Entonnoir de {french.counted(len(places), 'lieu', 'lieux')} autour de {_said(funnel.middle, shown)}. "
-        f"{len(above)} au-dessus des limites à 99,8 %, {len(below)} au-dessous."
+        f"{len(above)} au-dessus des limites à 99,8 % ({judgement(True, shown.better)}), "
+        f"{len(below)} au-dessous ({judgement(False, shown.better)})."
     )
     return Chart(title, described, x, y, [Shared(mark) for mark in marks])
 
@@ -95,6 +98,12 @@ def marked(chart: Chart, places: Mapping[str, Placed], shown: Shown) -> Chart:
             marks.append(Named(point, place.label))
     said = " ".join([chart.description, *(f"{_text(place, shown)}." for place in places.values())])
     return replace(chart, description=said, marks=[*chart.marks, *marks])
+
+
+def _apart(points: Sequence[tuple[Point, str]], above: bool, words: str, shape: str, better: Better) -> Dots:
+    """The places beyond the limits on one side."""
+    style = "signal-good" if is_favourable(above, better) else "signal-bad"
+    return Dots(points, style, f"{words} des limites à 99,8 % : {judgement(above, better)}", shape)
 
 
 def _text(place: Placed, shown: Shown) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
-from typing import Final, Literal
+from typing import Final
 
 from markupsafe import Markup
 
@@ -19,10 +19,13 @@ from chu_platform.portal.charts.drawing import (
     NARROW,
     SLIDE,
     WIDE,
+    Better,
     Key,
     Reference,
     Size,
     element,
+    is_favourable,
+    judgement,
     path,
     tooltip,
     words,
@@ -100,9 +103,7 @@ class Side(Enum):
 
 
 SIGNS: Final = {Side.ABOVE: "▲", Side.BELOW: "▼", Side.SAME: "≈", Side.UNKNOWN: "?"}
-# Which side is favourable, where one is.
-Better = Literal["higher", "lower"] | None
-FAVOURABLE: Final = {Side.ABOVE: "higher", Side.BELOW: "lower"}
+APART: Final = (Side.ABOVE, Side.BELOW)
 
 
 @dataclass(frozen=True)
@@ -132,12 +133,12 @@ class RegionMap:
     regions: Sequence[Region]
     reference: Reference | None = None
     alone: str = ""
-    better: Better = None
+    better: Better | None = None
 
     @property
     def tells(self) -> bool:
         """Whether any region stands apart from the reference: else the map says no more than the comparison."""
-        return any(side(r, self.reference) in FAVOURABLE for r in self.regions if r.value is not None)
+        return any(side(r, self.reference) in APART for r in self.regions if r.value is not None)
 
     @property
     def without(self) -> str:
@@ -263,14 +264,14 @@ def _style(chart: RegionMap, where: Side) -> str:
         return "grid"
     if chart.better is None or where is Side.SAME:
         return f"tile-{where.value}"
-    return "tile-good" if FAVOURABLE[where] == chart.better else "tile-bad"
+    return "tile-good" if is_favourable(where is Side.ABOVE, chart.better) else "tile-bad"
 
 
 def _judged(chart: RegionMap, where: Side) -> str:
     """What a side means, for the legend."""
     if chart.better is None:
         return ""
-    return " : favorable" if FAVOURABLE[where] == chart.better else " : défavorable"
+    return f" : {judgement(where is Side.ABOVE, chart.better)}"
 
 
 def _absent(tile: _Tile, x: float, y: float, radius: float) -> str:
