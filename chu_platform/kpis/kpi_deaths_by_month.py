@@ -11,6 +11,7 @@ from chu_platform.building_blocks.monthly_deaths import (
     CELLS_FROM,
     DEATHS_FROM,
     PEOPLE_FROM,
+    YEARS_BEFORE,
     MonthlyDeaths,
     monthly_deaths,
 )
@@ -225,6 +226,7 @@ RECOMPUTATION: Final = Recomputation(
     counts=COUNTS,
     sources=[SourceRows(table, "numerator", key, COUNTED_DEATH_KEYS) for table, key in DEATH_KEYS.items()],
     complete=recomputed_excess,
+    years_before=YEARS_BEFORE,
 )
 _EXPECTED: Final = Count("expected", "décès attendus")
 

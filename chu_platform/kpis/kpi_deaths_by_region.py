@@ -226,6 +226,7 @@ RECOMPUTATION: Final = Recomputation(
         """,
     sources=[SourceRows(table, "numerator", key, COUNTED_DEATH_KEYS) for table, key in DEATH_KEYS.items()],
     complete=recomputed_death_rates,
+    years_before=0,
 )
 
 kpi_deaths_by_region = Indicator(

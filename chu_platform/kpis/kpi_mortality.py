@@ -246,6 +246,7 @@ RECOMPUTATION: Final = Recomputation(
     counts=COUNTS,
     sources=[SourceRows(table, "numerator", key, COUNTED_DEATH_KEYS) for table, key in DEATH_KEYS.items()],
     complete=recomputed_mortality,
+    years_before=0,
 )
 NO_INTERVAL: Final = "aucun intervalle n’est donné"
 

@@ -1,6 +1,6 @@
 """The input tables of a recomputation, created in DuckDB from the source tables at given versions."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -39,6 +39,8 @@ from chu_platform.sources.professionnel_de_sante import professionnel_de_sante
 from chu_platform.sources.professionnel_sante import professionnel_sante
 from chu_platform.sources.specialites import specialites
 from chu_platform.storage.lake import Lake
+from chu_platform.tables.duckdb_sql import sql_text
+from chu_platform.tables.partitions import DEATH_YEARS
 from chu_platform.tables.table import Table
 
 
@@ -79,16 +81,27 @@ INPUTS: Final[Mapping[InputSet, Inputs]] = {
 
 
 def create_input_tables(
-    lake: Lake, connection: duckdb.DuckDBPyConnection, version: Callable[[Table], int], input_set: InputSet
+    lake: Lake,
+    connection: duckdb.DuckDBPyConnection,
+    version: Callable[[Table], int],
+    input_set: InputSet,
+    years: Collection[int] | None = None,
 ) -> Mapping[Table, int]:
     """Create the views `raw_<name>` of the sources of an input set, at their versions, and the input tables.
 
-    `version` gives the version of a source table. Returns the versions read.
+    `version` gives the version of a source table. Of tables by year of death, `raw_<name>` has the rows of these
+    `years` only, if they are given; `whole_<name>` has all. Returns the versions read.
     """
     inputs = INPUTS[input_set]
     versions = {table: version(table) for table in inputs.sources}
     for table, number in versions.items():
-        connection.execute(f'CREATE VIEW "raw_{table.name}" AS FROM {lake.relation(table, number)}')
+        condition = "true"
+        if years is not None and table.partition_scheme is DEATH_YEARS:
+            condition = f"{DEATH_YEARS.column} IN ({', '.join(sql_text(str(year)) for year in sorted(years))})"
+        connection.execute(
+            f'CREATE VIEW "whole_{table.name}" AS FROM {lake.relation(table, number)}; '
+            f'CREATE VIEW "raw_{table.name}" AS FROM "whole_{table.name}" WHERE {condition}'
+        )
     for create in inputs.creators:
         create(connection)
     return versions

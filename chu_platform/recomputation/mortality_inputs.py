@@ -4,6 +4,8 @@ from typing import Final
 
 import duckdb
 
+from chu_platform.recomputation.death_inputs import DEATH_KEYS
+
 # First ages of the groups of five years; the last one, 90, has no upper limit.
 AGES: Final = tuple(range(0, 91, 5))
 # For FROM: each death `d` in each of its places `p`, for its sex and all together (`s.sex`).
@@ -16,7 +18,7 @@ LEVELS: Final = "unnest(['france', 'region', 'department']) AS level, unnest(['a
 
 
 def create_mortality(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create the tables of mortality from `death` and the views `raw_<reference>`.
+    """Create the tables of mortality from `death`, the views `raw_<reference>` and `whole_<source of deaths>`.
 
     death_place(year, region, department, level, code): the places in which a death counts, of the departments with a
     population in the year, and of regions in which a death has no department. resident(year, level, code, sex, p0,
@@ -25,6 +27,7 @@ def create_mortality(connection: duckdb.DuckDBPyConnection) -> None:
     deaths of France. covered(year, sex, coverage) and comparable(year): the part of the expected deaths that the
     register has.
     """
+    years = " UNION ALL ".join(f'SELECT death_year FROM "whole_{table.name}"' for table in DEATH_KEYS)
     connection.execute(
         f"""
         CREATE TABLE settled AS
@@ -98,7 +101,7 @@ def create_mortality(connection: duckdb.DuckDBPyConnection) -> None:
         CREATE TABLE comparable AS
         SELECT year FROM covered
         WHERE sex = 'all' AND coverage BETWEEN 0.92 AND 1.06 AND coverage_of_oldest BETWEEN 0.90 AND 1.10
-            AND year < (SELECT max(year) FROM death)
+            AND year < (SELECT max(death_year::INTEGER) FROM ({years}))
         """
     )
 

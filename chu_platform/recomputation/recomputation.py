@@ -1,12 +1,13 @@
 """The declaration of the delivered rows behind a published indicator."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from chu_platform.tables.table import Table
@@ -57,6 +58,8 @@ class Recomputation:
     indicator) and each delivered row that counts in it. `counts` is SQL that aggregates the relation `numerator`, the
     part of `rows` that belongs to the relation `cell` (the keys of the cells wanted), to one row for each cell.
     `complete` adds the figures that are computed from counts in Python. `sources` are the source rows to show.
+    Where the figures of a year need the rows of that year and of so many `years_before`, those of other years need not
+    be read; None: they need all rows.
     """
 
     input_set: InputSet
@@ -64,6 +67,14 @@ class Recomputation:
     counts: str
     sources: Sequence[SourceRows]
     complete: Callable[[Figures], Figures] = keep_counts
+    years_before: int | None = None
+
+    def years_of(self, cells: pa.Table) -> Collection[int] | None:
+        """The years whose rows the figures of these cells need; None: all."""
+        if self.years_before is None:
+            return None
+        own = cells["year"] if "year" in cells.column_names else pc.year(cells["period_start"])
+        return {year - before for year in own.to_pylist() for before in range(self.years_before + 1)}
 
     def figures(self, counted: pa.Table, keys: Sequence[str]) -> pa.Table:
         """The figures of the cells in `counted`, the result of `counts`; a division by zero gives null."""

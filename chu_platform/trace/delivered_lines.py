@@ -22,6 +22,7 @@ from chu_platform.settings import Settings
 from chu_platform.storage.lake import Lake
 from chu_platform.storage.provenance import is_database_table
 from chu_platform.storage.scratch_folder import scratch
+from chu_platform.tables.duckdb_sql import sql_name, sql_text
 from chu_platform.tables.table import Table
 
 # The problem of a recorded file that no longer exists.
@@ -108,12 +109,19 @@ class Deliveries:
         table: Table,
         files: Sequence[RecordedFile],
         match: str,
+        parts: Mapping[str, Sequence[str]],
     ) -> Mapping[str, Sequence[Line]]:
         """The lines of the rows whose `match` is one of the values of the relation `wanted`, by file.
 
-        Files that have changed are skipped.
+        `parts` are the only values that they have in some columns: other lines are not matched. Files that have changed
+        are skipped.
         """
         source = delivered_rows(table)
+        within = " AND ".join(
+            f"{sql_name(column)} IN ({', '.join(map(sql_text, values))})"
+            for column, values in parts.items()
+            if column in source.derived
+        )
         unchanged = {f.name for f in files if f.problem is None}
         lines_by_file: dict[str, Sequence[Line]] = {}
         if not unchanged:
@@ -126,7 +134,7 @@ class Deliveries:
                 sql = RowSql(table, source, raw)
                 matched = connection.execute(
                     f'SELECT "text:number", {match} AS value FROM ({sql.numbered()}) '
-                    "WHERE reason IS NULL AND value IN (SELECT value FROM wanted) ORDER BY 1"
+                    f"WHERE {within or 'true'} AND reason IS NULL AND value IN (SELECT value FROM wanted) ORDER BY 1"
                 ).fetchall()
                 located = raw.locate(connection, [number for number, _ in matched])
                 lines_by_file[raw.origin.name] = [
@@ -148,9 +156,10 @@ def lines_or_problem(
     table: Table,
     files: Sequence[RecordedFile],
     match: str,
+    parts: Mapping[str, Sequence[str]],
 ) -> tuple[Mapping[str, Sequence[Line]], str | None]:
     """The result of `Deliveries.lines`, and the error message if the delivery cannot be read now."""
     try:
-        return deliveries.lines(lake, connection, table, files, match), None
+        return deliveries.lines(lake, connection, table, files, match, parts), None
     except ChuError as error:
         return {}, str(error)

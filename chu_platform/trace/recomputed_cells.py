@@ -1,5 +1,6 @@
 """The figures of published cells, recomputed from the delivered rows of a version chain."""
 
+from collections.abc import Collection
 from contextlib import ExitStack
 
 import duckdb
@@ -16,27 +17,39 @@ from chu_platform.trace.version_chain import VersionChain
 
 
 class CellRecomputation:
-    """The recomputation of an indicator, from input tables that are made of the sources of a version chain."""
+    """The recomputation of an indicator, from input tables that are made of the sources of a version chain.
+
+    If only some `cells` are to be recomputed, the input tables need not have the rows of other years.
+    """
 
     def __init__(
-        self, lake: Lake, published: Table, chain: VersionChain, connection: duckdb.DuckDBPyConnection
+        self,
+        lake: Lake,
+        published: Table,
+        chain: VersionChain,
+        connection: duckdb.DuckDBPyConnection,
+        cells: pa.Table | None,
     ) -> None:
         self.published = published
         self.declaration = recomputations()[published.name]
         self.connection = connection
         # Whether `numerator` is a table or a view: DROP must name the kind.
         self._relation_kind = "TABLE"
+        self._years = _years(published, cells)
         # Several indicators share an input set. Its sources that are not in this chain do not affect this indicator.
         self._versions = create_input_tables(
             lake,
             connection,
             lambda t: chain.version_of(t) if chain.has(t) else lake.version(t),
             self.declaration.input_set,
+            self._years,
         )
 
-    def can_serve(self, published: Table, chain: VersionChain) -> bool:
-        """Whether another indicator with this chain has the same input tables."""
+    def can_serve(self, published: Table, chain: VersionChain, cells: pa.Table | None) -> bool:
+        """Whether another indicator with this chain, or these cells of it, has the same input tables."""
         if recomputations()[published.name].input_set is not self.declaration.input_set:
+            return False
+        if _years(published, cells) != self._years:
             return False
         return all(chain.has(t) and chain.version_of(t) == version for t, version in self._versions.items())
 
@@ -77,6 +90,11 @@ class CellRecomputation:
         return self.declaration.figures(counted, self.published.key)
 
 
+def _years(published: Table, cells: pa.Table | None) -> Collection[int] | None:
+    """The years whose rows these cells of an indicator need; None: all."""
+    return None if cells is None else recomputations()[published.name].years_of(cells)
+
+
 class RecomputationCache:
     """Keeps the last recomputation open, so that the next indicator can use its input tables.
 
@@ -88,14 +106,17 @@ class RecomputationCache:
         self._open: CellRecomputation | None = None
         self._stack = ExitStack()
 
-    def of(self, published: Table, chain: VersionChain) -> CellRecomputation:
-        """The recomputation of an indicator. The previous one is closed, unless its input tables can be used again."""
-        if self._open is None or not self._open.can_serve(published, chain):
+    def of(self, published: Table, chain: VersionChain, cells: pa.Table | None = None) -> CellRecomputation:
+        """The recomputation of an indicator, or of some cells of it.
+
+        The previous one is closed, unless its input tables can be used again.
+        """
+        if self._open is None or not self._open.can_serve(published, chain, cells):
             self.close()
             connection = self._stack.enter_context(duckdb.connect())
             spill = self._stack.enter_context(scratch(self._lake)) / "spill"
             connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'; SET temp_directory = {sql_text(str(spill))}")
-            self._open = CellRecomputation(self._lake, published, chain, connection)
+            self._open = CellRecomputation(self._lake, published, chain, connection, cells)
         self._open.switch_to(published)
         return self._open
 

@@ -125,7 +125,7 @@ class Tracer:
         exact_figures = {name: exact[name] for name in figures}
         if any(v.unreadable for v in chain.versions):
             return Trace(cell, chain, reason if masked else None, exact_figures, None, [], [])
-        recomputation = self._recomputations.of(table, chain)
+        recomputation = self._recomputations.of(table, chain, cell.row)
         recomputation.choose(cell.row, materialize=True)
         computed = recomputation.figures()
         exact_rows = pa.Table.from_pylist([dict(exact)])
@@ -186,10 +186,11 @@ def _traced_source(
     version = chain.table_version_of(source.table)
     connection.execute(f"CREATE OR REPLACE TABLE wanted AS SELECT DISTINCT value FROM ({source.values}) w(value)")
     text = ", r::VARCHAR" if with_texts else ""
-    found = connection.execute(
-        f"SELECT value, hash(r){text} FROM (SELECT {source.match} AS value, r FROM "
-        f'"raw_{source.table.name}" r) SEMI JOIN wanted USING (value) ORDER BY value'
-    ).fetchall()
+    connection.execute(
+        f"CREATE OR REPLACE TABLE taking_part AS FROM (SELECT {source.match} AS value, r FROM "
+        f'"raw_{source.table.name}" r) SEMI JOIN wanted USING (value)'
+    )
+    found = connection.execute(f"SELECT value, hash(r){text} FROM taking_part ORDER BY value").fetchall()
     rows: dict[str, list[int]] = {}
     for value, row_hash, *_ in found:
         rows.setdefault(value, []).append(row_hash)
@@ -197,10 +198,18 @@ def _traced_source(
     lines: Mapping[str, Sequence[Line]] = {}
     problem = None
     if rows and is_delivered_as_files(source.table):
-        lines, problem = lines_or_problem(deliveries, lake, connection, source.table, files, source.match)
+        # Lines of other partitions need not be compared.
+        parts = {column: _values(connection, column) for column in source.table.partition_by}
+        parts = {column: values for column, values in parts.items() if None not in values}
+        lines, problem = lines_or_problem(deliveries, lake, connection, source.table, files, source.match, parts)
     texts = [text for _, _, *rest in found for text in rest]
     later = _later_lines(lake, deliveries, connection, source, version, files)
     return TracedSource(source, version, rows, files, lines, problem, texts, later)
+
+
+def _values(connection: duckdb.DuckDBPyConnection, column: str) -> list[str]:
+    """The values of a column of the rows that take part."""
+    return [value for (value,) in connection.execute(f"SELECT DISTINCT r.{column} FROM taking_part").fetchall()]
 
 
 def _recorded_files(deliveries: Deliveries, version: TableVersion) -> list[RecordedFile]:
@@ -224,7 +233,7 @@ def _later_lines(
         return {}
     current = table_version(lake, source.table, latest)
     later = [f for f in _recorded_files(deliveries, current) if f not in files]
-    lines, _ = lines_or_problem(deliveries, lake, connection, source.table, later, source.match)
+    lines, _ = lines_or_problem(deliveries, lake, connection, source.table, later, source.match, {})
     return lines
 
 

@@ -22,6 +22,7 @@ from chu_platform.trace.published_cells import Cell, find_cell
 from chu_platform.trace.trace import Trace, TracedSource, Tracer
 from chu_platform.trace.trace_command import run_trace
 from chu_platform.trace.trace_text import ranges
+from chu_platform.trace.version_chain import version_chain
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.trace import raw
 from chu_platform_tests.trace.conftest import settings_of
@@ -87,6 +88,25 @@ def test_the_figures_of_random_cells_equal_their_recomputation(
         assert found.equal, (found.cell.key, found.differences)
         assert found.computed and found.computed.keys() == found.exact.keys() if found.exact else False
         assert found.cell.values["is_masked"] == (found.reason is not None)
+
+
+@pytest.mark.parametrize(
+    ("table", "when", "years"),
+    [
+        ("kpi_deaths_by_month", "period_start=2004-08-01", range(1997, 2005)),
+        ("kpi_mortality", "year=2010", [2010]),
+        ("kpi_deaths_by_region", "year=2003", [2003]),
+    ],
+)
+def test_a_trace_reads_only_the_deaths_that_its_figures_need(
+    table: str, when: str, years: Sequence[int], tracer: Tracer
+) -> None:
+    """With all of them, the years of fifty would be read to explain one: `chu trace` took minutes."""
+    conditions = [when, *(["level=region", "code=53"] if table == "kpi_mortality" else [])]
+    cell = find_cell(tracer.lake, f"published/kpis/{table}", conditions, None)
+    assert tracer.trace(cell).equal
+    opened = tracer._recomputations.of(cell.table, version_chain(tracer.lake, cell.table, cell.version), cell.row)
+    assert {y for (y,) in opened.connection.execute("SELECT DISTINCT year FROM death").fetchall()} == set(years)
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
