@@ -419,16 +419,17 @@ def context_cells(snapshot: Snapshot, question: Question, measure: Measure, x: X
     wanted: list[X] = []
     if x.get("level") == "establishment":
         place = snapshot.rows(
-            "SELECT department_code, region_code FROM published_establishment WHERE establishment_key = $code",
+            "SELECT department_code, region_code, region_code IN (SELECT region_code FROM published_department "
+            "GROUP BY region_code HAVING count(*) = 1) AS is_region FROM published_establishment "
+            "WHERE establishment_key = $code",
             {"code": x["code"]},
         )
         wanted = [
-            w
+            {"level": level, "code": p[f"{level}_code"]}
             for p in place
-            for w in (
-                {"level": "department", "code": p["department_code"]},
-                {"level": "region", "code": p["region_code"]},
-            )
+            for level in ("department", "region")
+            # An overseas department is its region.
+            if level == "region" or not p["is_region"]
         ]
     elif x.get("level") in ("category", "leaf"):
         place = snapshot.rows(

@@ -19,7 +19,7 @@ class Place:
     """A place: its level, its code, its name, and where it lies as far as that is public.
 
     The code of an establishment is F and its FINESS number, or the key of a practice. `has_results` tells whether HAS
-    publishes results of it.
+    publishes results of it, `is_region` whether it is the only department of its region: both are the same territory.
     """
 
     level: str
@@ -32,6 +32,7 @@ class Place:
     region: str | None
     region_label: str | None
     has_results: bool
+    is_region: bool
 
     @property
     def key(self) -> str:
@@ -152,16 +153,16 @@ def _prepare(snapshot: Snapshot) -> None:
                        coalesce(e.label, 'Site FINESS ' || substr(e.code, 2)) AS label,
                        CASE WHEN starts_with(e.code, 'F') THEN substr(e.code, 2) END AS finess,
                        e.commune, d.department_code AS department, d.department_label,
-                       r.region_code AS region, r.region_label, e.has_results
+                       r.region_code AS region, r.region_label, e.has_results, false AS is_region
                 FROM establishment e
                 -- A FINESS number may be that of an entity in another region.
                 LEFT JOIN place d ON d.department_code = e.department AND d.region_code = e.region
                 LEFT JOIN region r ON r.region_code = e.region
                 UNION ALL
                 SELECT '{DEPARTMENT}', department_code, department_label, NULL, NULL, department_code, department_label,
-                       region_code, region_label, true FROM place
+                       region_code, region_label, true, count(*) OVER (PARTITION BY region_code) = 1 FROM place
                 UNION ALL
-                SELECT '{REGION}', region_code, region_label, NULL, NULL, NULL, NULL, region_code, region_label, true
+                SELECT '{REGION}', region_code, region_label, NULL, NULL, NULL, NULL, region_code, region_label, true, false
                 FROM region
             )
             SELECT *, {PLAIN.format("concat_ws(' ', label, finess, commune, department_label, code)")} AS text

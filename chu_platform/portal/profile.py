@@ -43,9 +43,13 @@ class Profile:
 
 
 def profile_of(snapshot: Snapshot, place: Place, others: Sequence[Place], region: Place | None) -> Profile:
-    """The profile of a place beside others; `region` is the region of the place, unless it is one."""
-    compared = [Compared(p.label, role, p) for p, role in zip([place, *others], ROLES, strict=False)]
-    if region and region not in (place, *others):
+    """The profile of a place beside others; `region` is the region of the place, unless it is one.
+
+    An overseas department is its region: it is not compared with itself.
+    """
+    asked = [place, *others]
+    compared = [Compared(label, role, p) for label, role, p in zip(_told_apart(asked), ROLES, asked, strict=False)]
+    if region and region not in asked and not any(p.is_region and p.region == region.code for p in asked):
         compared.append(Compared(region.label, "region", region))
     compared.append(Compared(FRANCE, "france", None))
     care = consultations_part(snapshot, compared)
@@ -58,6 +62,15 @@ def profile_of(snapshot: Snapshot, place: Place, others: Sequence[Place], region
     told = [p for p in parts if p.name != "entonnoir" or place.level == ESTABLISHMENT]
     findings = [str(text) for part in told for text in part.said[:1]]
     return Profile(place, others, compared, findings, parts, _withheld(snapshot, compared))
+
+
+def _told_apart(places: Sequence[Place]) -> Sequence[str]:
+    """The names of the places; those of the same name are told apart by their level, sites by their number."""
+    labels = [p.label for p in places]
+    return [
+        f"{p.label} ({p.finess or french.small(LEVELS[p.level])})" if labels.count(p.label) > 1 else p.label
+        for p in places
+    ]
 
 
 def prepare_profiles(snapshot: Snapshot) -> None:

@@ -172,6 +172,24 @@ def test_consultations_are_those_of_the_published_table_and_masked_ones_stay_mas
                 ]
 
 
+@pytest.mark.parametrize(
+    ("asked", "shown"),
+    [
+        ("department:974", ["La Réunion", "France"]),
+        ("department:974&avec=region:04", ["La Réunion (département)", "La Réunion (région)", "France"]),
+        ("department:29", ["Finistère", "Bretagne", "France"]),
+        ("department:29&avec=department:974", ["Finistère", "La Réunion", "Bretagne", "France"]),
+    ],
+)
+def test_an_overseas_department_is_not_compared_with_itself(asked: str, shown: list[str], portal: Served) -> None:
+    page = portal.page(f"/profil?lieu={asked}")
+    assert [line[0] for line in lines(page, "mortalite")] == shown
+    drawn = section(page, "mortalite").one("svg.chart-wide").text
+    assert all(name in drawn for name in shown[:-1])
+    heads = [head.text for head in section(page, "satisfaction").all("table")[0].all("thead th")]
+    assert heads[-len(shown) + 1 :] == shown[1:]
+
+
 def test_mortality_of_a_region_is_that_of_its_latest_comparable_year(made: Home, portal: Served) -> None:
     rows = published(made, BY_SLUG["mortalite"], "sex = 'all' AND is_comparable")
     year = max(r["year"] for r in rows if r["code"] == "53")
