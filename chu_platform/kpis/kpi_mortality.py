@@ -300,6 +300,7 @@ kpi_mortality = Indicator(
                 "à âge égal, l’indice de mortalité{where} est de {value}",
                 1,
                 better="lower",
+                base=100.0,
             ),
             *(
                 Measure(

@@ -481,6 +481,7 @@ kpi_use_concentration = Indicator(
                 Count("period_consultations", "consultations"),
                 "{value} des consultations",
                 also=[Count("period_patients", "patients qui ont consulté")],
+                whole_below=100 * STEPS[0] * LEAST,
             ),
         ),
         definition=(

@@ -41,7 +41,7 @@ def several_chart(courses: Sequence[Course], chosen: str) -> Chart:
         if course.cells
     ]
     periods, ticks = [m.label for m in own.moments], [m.tick for m in own.moments]
-    chart = series_chart(own.title, own.unit, own.digits, periods, series, None, ticks, own.from_zero)
+    chart = series_chart(own.title, own.unit, own.digits, periods, series, own.reference, ticks, own.from_zero)
     return replace(
         chart, x=period_axis(ticks, periods.index(chosen) if chosen in periods else None), spans=trend(own).spans
     )

@@ -39,6 +39,7 @@ from chu_platform.portal.several import Course, several_chart
 LETTER_UNIT: Final = 1
 OUT_OF_100: Final = french.unbroken("sur 100")
 
+FRANCE: Final = "France"
 MONTHS_OF_YEAR: Final = 12
 # Of many months, those of these numbers of years are drawn: up to the chosen one, and after it.
 YEARS_AROUND: Final = (8, 3)
@@ -100,16 +101,20 @@ def view_of(snapshot: Snapshot, choice: Choice) -> View:
     series: Sequence[Cell] = over_time(question, shown, choice.rows, period.grain)
     if sum(c.value is not None for c in series) <= 1:
         # A rate of one year alone has no trend: what it counts has one.
-        for measure in choice.measures:
-            other_series = over_time(question, measure, choice.rows, period.grain)
+        for other in choice.measures:
+            other_series = over_time(question, other, choice.rows, period.grain)
             if sum(c.value is not None for c in other_series) > 1:
-                shown, series = measure, other_series
+                shown, series = other, other_series
                 break
     series, note = _drawn(series, period)
     drawn = trend_periods(snapshot, question, series, period.grain)
-    own_trend = trend_chart(shown, series, drawn)
     found_peers = peers(snapshot, question, choice.measure, own)
     course = course_cells(snapshot, question, choice.measure, own)
+    figures = [own, *found_peers.cells, *course, *(series if shown is choice.measure else ())]
+    measure = _displayed(choice.measure, figures)
+    shown = measure if shown is choice.measure else _displayed(shown, series)
+    choice = replace(choice, measure=measure)
+    own_trend = trend_chart(shown, series, drawn)
     return View(
         choice,
         own,
@@ -129,15 +134,33 @@ def view_of(snapshot: Snapshot, choice: Choice) -> View:
     )
 
 
+def _displayed(measure: Measure, cells: Sequence[Cell]) -> Measure:
+    """The measure with the decimals that these cells have together."""
+    return measure.displayed_for(c.denominator for c in cells if c.shown)
+
+
 def _courses(choice: Choice, measure: Measure, own: Course, periods: Sequence[Period]) -> Sequence[Course]:
     """The X of a page and those it is compared with, in the same periods; none without others."""
+    if not choice.others:
+        return ()
     found, starts = [own], {p.start for p in periods}
     for other in choice.others:
         cells = over_time(choice.question, measure, other.rows, choice.period.grain)
         drawn = [c for c in cells if c.period.start in starts]
         label = label_of(choice.question, other.rows[0])
         found.append(Course(label, drawn, trend_chart(measure, drawn, periods), other))
-    return found if choice.others else ()
+    return [replace(course, label=label) for course, label in zip(found, _told_apart(choice, found), strict=True)]
+
+
+def _told_apart(choice: Choice, courses: Sequence[Course]) -> Sequence[str]:
+    """The labels of courses; a region and a department of the same name are told apart by their levels."""
+    levels = choice.question.levels
+    labels = [course.label for course in courses]
+    of_levels = [levels.get((course.other or choice).x.get("level", "")) for course in courses]
+    return [
+        f"{label} ({french.small(level.label)})" if level and labels.count(label) > 1 else label
+        for label, level in zip(labels, of_levels, strict=True)
+    ]
 
 
 def with_figure(choice: Choice) -> Choice:
@@ -172,10 +195,16 @@ def trend_chart(measure: Measure, series: Sequence[Cell], periods: Sequence[Peri
         unit,
         measure.decimals,
         [_moment(period, by_start.get(period.start)) for period in periods],
-        from_zero=measure.unit != OUT_OF_100,
+        from_zero=_from_zero(measure),
         interval_label=usual.limits if usual else measure.limits,
+        reference=None if measure.base is None else Reference(FRANCE, measure.base),
         expected_label=usual.label if usual else "",
     )
+
+
+def _from_zero(measure: Measure) -> bool:
+    """Whether zero says something on its axis: scores and indices are compared with others, not with nothing."""
+    return measure.unit != OUT_OF_100 and measure.base is None
 
 
 def _drawn(series: Sequence[Cell], chosen: Period) -> tuple[Sequence[Cell], str]:
@@ -251,7 +280,7 @@ def _dots(snapshot: Snapshot, choice: Choice, found: Peers) -> Dots:
         measure.decimals,
         rows,
         ranked=measure.ranked and found.complete and not found.natural,
-        from_zero=measure.unit != OUT_OF_100,
+        from_zero=_from_zero(measure),
         reference=_reference(snapshot, choice, found),
         value_label=measure.label.lower(),
         interval_label=measure.limits,
@@ -266,7 +295,7 @@ def _reference(snapshot: Snapshot, choice: Choice, found: Peers) -> Reference | 
             return None  # the number of all regions is no reference for the number of one
         rows = snapshot.kept(("history", question.slug, *whole.items()), lambda: history(snapshot, question, whole))
         cells = [c for c in over_time(question, measure, rows, "year") if c.period == choice.period]
-        return Reference("France", cells[0].value) if cells and cells[0].value is not None else None
+        return Reference(FRANCE, cells[0].value) if cells and cells[0].value is not None else None
     if found.natural or found.median is None:
         return None
     return Reference("Médiane des visibles", found.median)

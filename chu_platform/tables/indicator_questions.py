@@ -1,6 +1,6 @@
 """Portal page of an indicator, as part of its declaration: question, measures and parameters, in French."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
@@ -40,7 +40,9 @@ class Measure:
     higher or the lower ones; None where the figure tells neither (a use of care, a crude rate, which follows the age of
     the population). The trend shows `usual` beside the figure. `over_time` is the key of the measure that the trend
     shows in place of this one. A figure is displayed as its column times `factor`. A figure that `drifts` has no usual
-    level, by its definition: no month of it is unusual.
+    level, by its definition: no month of it is unusual. `base` is the figure of France, to which an index is relative.
+    Shares in % have no decimals where a denominator is below `whole_below`: there one of it is more than one percent,
+    or the share is published as a whole percent (`displayed_for`).
     """
 
     key: str
@@ -62,6 +64,13 @@ class Measure:
     better: Literal["higher", "lower"] | None = None
     factor: float = 1.0
     drifts: bool = False
+    base: float | None = None
+    whole_below: float = 100
+
+    def displayed_for(self, denominators: Iterable[float | None]) -> "Measure":
+        """The measure with as many decimals as figures of all these denominators have."""
+        is_whole = self.unit == "%" and any(d is not None and d < self.whole_below for d in denominators)
+        return replace(self, decimals=0) if is_whole else self
 
     def for_each(self, number: int) -> "Measure":
         """The measure, of a share in ‰ for each `number` instead of 1 000: 641 ‰ are better read as 64 %."""

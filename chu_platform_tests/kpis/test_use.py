@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -11,7 +12,13 @@ import pyarrow as pa
 import pytest
 
 from chu_platform.facts.fact_consultation import fact_consultation
-from chu_platform.kpis.kpi_use_concentration import EXACT, MOST_FREQUENT, kpi_use_concentration, use_by_group
+from chu_platform.kpis.kpi_use_concentration import (
+    EXACT,
+    MOST_FREQUENT,
+    _rounded,
+    kpi_use_concentration,
+    use_by_group,
+)
 from chu_platform.recomputation.use_figures import recomputed_use
 from chu_platform.sdc.primary_rules import Reason
 from chu_platform.tables.period_sql import MonthRange
@@ -44,6 +51,26 @@ def of_march(visits: Sequence[Visit]) -> Mapping[str, Any]:
 
 def visit(who: str, day: date = MARCH, by: str = "x", start: int | None = 480, night: bool | None = False) -> Visit:
     return day, who, by, start, night
+
+
+@pytest.mark.unit
+def test_a_share_is_displayed_with_the_decimals_that_it_is_published_with() -> None:
+    """From so many consultations on, shares of the most frequent patients are rounded to 0.1 %, below to 1 %."""
+    measure = kpi_use_concentration.question.measure("concentration")
+    assert measure
+    for events in (1_100, 10_999, 11_000, 200_000):
+        with duckdb.connect() as connection:
+            counts = f"SELECT {events}::BIGINT AS events, {events * 2234 // 10_000} AS top_10_events"
+            ((rounded,),) = connection.sql(f"SELECT {_rounded(10)} FROM ({counts})").fetchall()
+        shown = measure.displayed_for([200_000, None, events]).decimals
+        assert rounded == pytest.approx(22.3 if shown == 1 else 22) and shown == (1 if events >= 11_000 else 0)
+
+
+@pytest.mark.unit
+def test_a_share_of_few_has_no_decimals() -> None:
+    share = kpi_use_concentration.question.measure("consultations")
+    assert share and [share.displayed_for([n]).decimals for n in (99, 100)] == [0, 1]
+    assert replace(share, unit="‰").displayed_for([5]).decimals == share.decimals
 
 
 @pytest.mark.unit

@@ -694,6 +694,26 @@ def test_mortality_compares_places_and_sexes_with_france(made: Home, portal: Ser
     assert "France" in portal.page("/questions/mortalite")
 
 
+def test_an_index_is_drawn_beside_the_100_of_france(portal: Served) -> None:
+    for address in ("x=region:53", "x=region:53&avec=region%3A11%7Eall"):
+        page = portal.page(f"/questions/mortalite?{address}&mesure=indice")
+        drawn = section(page, "evolution").one("svg.chart-wide")
+        assert "France : 100" in drawn.text and "France : 100," not in drawn.text
+        (tick,) = (e for e in drawn.all("text.soft") if e.text == "100")
+        heights = {e.attributes["y1"] for e in drawn.all("line.reference")}
+        # The line of the legend is below the axis.
+        assert any(float(y) == pytest.approx(float(tick.attributes["y"]) - 4.5, abs=0.1) for y in heights)
+        assert "L’axe ne part pas de zéro" in page.text
+    other = section(portal.page("/questions/mortalite?x=region:53&mesure=standardise"), "evolution")
+    assert other.one("svg.chart-wide").all("line.reference") == []
+
+
+def test_a_region_and_a_department_of_the_same_name_are_told_apart(portal: Served) -> None:
+    page = portal.page("/questions/mortalite?x=region:04&avec=department%3A974%7Eall")
+    drawn = section(page, "evolution").one("svg.chart-wide").text
+    assert "La Réunion (région)" in drawn and "La Réunion (département)" in drawn
+
+
 def test_a_form_carries_no_measure_that_was_not_chosen(portal: Served) -> None:
     def carried(path: str) -> list[str]:
         forms = portal.page(path).all("form")

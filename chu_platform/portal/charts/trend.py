@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Final
 
 from chu_platform import french
-from chu_platform.portal.charts.drawing import Reference
+from chu_platform.portal.charts.drawing import Reference, tick_digits
 from chu_platform.portal.charts.grammar import (
     Band,
     Chart,
@@ -217,7 +217,8 @@ def _lines(chart: Trend) -> Iterator[Mark]:
     if any(m.expected is not None for m in chart.moments):
         yield Line([(n, m.expected) for n, m in enumerate(chart.moments)], "reference", chart.expected_label)
     if chart.reference:
-        words = f"{chart.reference.label} : {french.amount(chart.reference.value, chart.unit, chart.digits)}"
+        digits = tick_digits([chart.reference.value])
+        words = f"{chart.reference.label} : {french.amount(chart.reference.value, chart.unit, digits)}"
         yield Rule(chart.reference.value, "reference", words)
     yield Line([(n, m.value if m.kind is Kind.JOINED else None) for n, m in enumerate(chart.moments)], "line")
 
