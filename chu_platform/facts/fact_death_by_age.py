@@ -41,7 +41,7 @@ fact_death_by_age = Table(
         SELECT death_year, region_key, department_code, sex, age_group, count(*) AS deaths
         FROM (
             SELECT death_year, region_key, department_code, sex,
-                   CAST(floor(least(age, {POPULATION_AGES[-1]}) / 5) * 5 AS INT) AS age_group
+                   CASE WHEN age >= {POPULATION_AGES[-1]} THEN {POPULATION_AGES[-1]} ELSE age - age % 5 END AS age_group
             FROM {{death}}
         )
         GROUP BY death_year, region_key, department_code, sex, age_group

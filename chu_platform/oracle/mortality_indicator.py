@@ -48,7 +48,7 @@ def compute(connection: duckdb.DuckDBPyConnection, people: Mapping[tuple[int, st
     """The indicator from `dated_death` (`death_indicator`), `department` and the population (`middle_of_years`)."""
     regions = dict(connection.sql("SELECT code, region FROM department").fetchall())
     dead = connection.sql(
-        "SELECT year, region_code, department, sex, least(age // 5, 18), count(*) FROM dated_death GROUP BY ALL"
+        "SELECT year, region_code, department, sex, if(age >= 90, 18, age // 5), count(*) FROM dated_death GROUP BY ALL"
     ).fetchall()
     last = max(row[0] for row in dead)
     cells, unplaced = _cells(people, dead, regions, last)

@@ -108,7 +108,7 @@ def create_deaths(connection: duckdb.DuckDBPyConnection) -> None:
                 CASE WHEN length(place) <> 5 OR place SIMILAR TO '9[1-4]35[2-4]|9712[37]' THEN NULL
                     WHEN place ^@ '20' THEN '2A' WHEN place ^@ '985' THEN '976' WHEN place = '98405' THEN '974'
                     ELSE department_of(place) END AS department_code, place ^@ '20' AS is_old_code,
-                band_of_age(age) AS band, least(age // 5 * 5, 90) AS age_group
+                band_of_age(age) AS band, if(age >= 90, 90, age // 5 * 5) AS age_group
             FROM aged
         )
         SELECT DISTINCT key, year, month, sex, coalesce(region_code, '{ELSEWHERE}') AS region,

@@ -327,14 +327,14 @@ def test_a_death_that_several_files_name_is_one(connection: duckdb.DuckDBPyConne
         [("75", "11"), ("974", "04"), ("2A", "94"), ("91", "11")],
     )
     create_deaths(connection)
-    assert found(connection, "SELECT year, sex, region, band FROM death ORDER BY ALL") == [
+    assert found(connection, "SELECT year, sex, region, band, age_group FROM death ORDER BY ALL") == [
         # No date of birth: the 30 February.
-        (2018, "M", "99", "unknown"),
-        (2019, "M", "11", "65-69"),
+        (2018, "M", "99", "unknown", None),
+        (2019, "M", "11", "65-69", 65),
         # Both dates count as 1 July.
-        (2020, "F", "04", "70-74"),
-        (2020, "M", "94", "65-69"),
-        (2020, "M", "99", "unknown"),
-        (2020, "M", "99", "unknown"),
-        (2020, "unknown", "99", "unknown"),
+        (2020, "F", "04", "70-74", 70),
+        (2020, "M", "94", "65-69", 65),
+        (2020, "M", "99", "unknown", None),
+        (2020, "M", "99", "unknown", None),
+        (2020, "unknown", "99", "unknown", None),
     ]
