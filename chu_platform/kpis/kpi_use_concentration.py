@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from chu_platform import french
 from chu_platform.facts.fact_consultation import fact_consultation
@@ -32,108 +33,96 @@ NAME: Final = "kpi_use_concentration"
 MOST_FREQUENT: Final = (1, 5, 10, 25, 50)
 # A slot of the evening or the night begins in these hours (in minutes since midnight), or ends on the next day.
 EVENING: Final = "(start_minute >= 1200 OR start_minute < 360 OR is_night_slot)"
-# In front of the number of a patient or a professional, that of a period is so many times as large: together they are
-# one number, by which engines group faster than by two.
-NEXT: Final = 1 << 32
+# The slot of a consultation, as a number: one that ends on the next day is also of the evening.
+DAY, EVENING_SLOT, NIGHT_SLOT = 0, 1, 2
 SLOTTED: Final = f"""(
-            SELECT date, patient_key, professional_key, CASE WHEN {EVENING} THEN 1 ELSE 0 END AS evening_events,
-                   CASE WHEN is_night_slot THEN 1 ELSE 0 END AS night_events
+            SELECT date, patient_key, professional_key,
+                   CASE WHEN is_night_slot THEN {NIGHT_SLOT} WHEN {EVENING} THEN {EVENING_SLOT} ELSE {DAY} END AS slot
             FROM {{consultation}})"""
-
-
-def _among(percent: int) -> str:
-    """SQL condition: a patient is one of the `percent` % who consult most often; their number is rounded up."""
-    return f"100 * (place - 1) < {percent} * patients"
-
-
-# The consultations of each group of them, of those that a professional has with a patient in a period.
-GROUPS: Final[Mapping[str, str]] = {
-    "new": "CASE WHEN is_new THEN events ELSE 0 END",
-    "returning": "CASE WHEN NOT is_new THEN events ELSE 0 END",
-    "evening": "evening_events",
-    "night": "night_events",
-    **{f"top_{q}": f"CASE WHEN {_among(q)} THEN events ELSE 0 END" for q in MOST_FREQUENT},
-}
-
-
-def _by_one(events: str) -> str:
-    """SQL: whether one of the rows has nearly all `events`."""
-    return f"max({events}) > {LARGEST_SHARE} * sum({events})"
-
-
-def _by_few(group: str) -> str:
-    """SQL over the professionals of a period: whether few of them make the consultations of a group."""
-    events = f"{group}_made"
-    several = f"count(CASE WHEN {events} > 0 THEN 1 END) >= {FEWEST_CONTRIBUTORS}"
-    return f"sum({events}) > 0 AND ({_by_one(events)} OR NOT {several}) AS {group}_by_few"
+# What is counted of the groups of patients and slots, and of which of them.
+GROUPS: Final = ("new", "returning", "evening", "night", *(f"top_{q}" for q in MOST_FREQUENT))
+Numbers = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
 
 def _counts(periods: Periods) -> str:
-    numbers = ("events", "evening_events", "night_events")
-    sums = ", ".join(f"sum({n}) AS {n}" for n in numbers)
-    tops = ", ".join(
-        f"coalesce(k.top_{q}_patients, 0) AS top_{q}_patients, coalesce(k.top_{q}_events, 0) AS top_{q}_events, "
-        f"coalesce(k.top_{q}_events, 0) / CAST(n.events AS DOUBLE) AS top_{q}_share"
-        for q in MOST_FREQUENT
-    )
-    few = ", ".join(f"n.{g}_by_few OR coalesce(k.{g}_by_one, false) AS {g}_by_few" for g in GROUPS)
+    """SQL of the consultations of each period, as lists of equal length, in the same order.
+
+    In the lists, patients and professionals are numbers; an unknown patient is 0.
+    """
     return f"""
-        WITH {visits(periods, SLOTTED, ["professional_key", "evening_events", "night_events"])},
+        WITH {visits(periods, SLOTTED, ["professional_key", "slot"])},
         worker AS (
             SELECT professional_key, row_number() OVER (ORDER BY professional_key) AS professional
             FROM (SELECT DISTINCT professional_key FROM {{consultation}})
         ),
-        -- Each consultation in each of its periods.
         used AS (
-            SELECT m.period, v.patient, m.period * {NEXT} + coalesce(v.patient, 0) AS patient_use,
-                   m.period * {NEXT} + k.professional AS professional_use, 1 AS events,
-                   v.evening_events, v.night_events, v.first_date >= m.start AS is_new
+            SELECT m.period, count(*) AS events, array_agg(coalesce(v.patient, 0)) AS who,
+                   array_agg(k.professional) AS by_whom, array_agg(coalesce(v.first_date >= m.start, false)) AS first_seen,
+                   array_agg(v.slot) AS slots
             FROM visit v
             JOIN worker k ON k.professional_key = v.professional_key
             JOIN month_period m ON m.month = v.month
+            GROUP BY m.period
         ),
-        calendar AS (SELECT period, grain, start FROM month_period GROUP BY period, grain, start),
-        -- The known patients of each period; place 1 has the most consultations.
-        ranked AS (
-            SELECT *, row_number() OVER (PARTITION BY period ORDER BY events DESC, patient_use) AS place,
-                   count(*) OVER (PARTITION BY period) AS patients
-            FROM (
-                SELECT patient_use, min(period) AS period, bool_or(is_new) AS is_new, {sums}
-                FROM used WHERE patient IS NOT NULL GROUP BY patient_use
-            )
-        ),
-        known AS (
-            SELECT period, count(*) AS patients, sum(CASE WHEN is_new THEN 1 ELSE 0 END) AS new_patients,
-                   sum(CASE WHEN evening_events > 0 THEN 1 ELSE 0 END) AS evening_patients,
-                   sum(CASE WHEN night_events > 0 THEN 1 ELSE 0 END) AS night_patients,
-                   {", ".join(f"sum(CASE WHEN {_among(q)} THEN 1 ELSE 0 END) AS top_{q}_patients" for q in MOST_FREQUENT)},
-                   {", ".join(f"sum({GROUPS[f'top_{q}']}) AS top_{q}_events" for q in MOST_FREQUENT)},
-                   {", ".join(f"{_by_one(events)} AS {g}_by_one" for g, events in GROUPS.items())}
-            FROM ranked GROUP BY period
-        ),
-        counted AS (
-            SELECT period, {sums},
-                   {", ".join(map(_by_few, GROUPS))}
-            FROM (
-                SELECT min(period) AS period, {sums}, {", ".join(f"coalesce(sum({e}), 0) AS {g}_made" for g, e in GROUPS.items())}
-                FROM (
-                    SELECT w.*, r.place, r.patients
-                    FROM used w LEFT JOIN ranked r ON r.patient_use = w.patient_use
-                ) GROUP BY professional_use
-            ) GROUP BY period
-        )
-        SELECT p.period_grain, p.period_start, p.period_end, p.is_partial, n.events,
-               coalesce(k.patients, 0) AS patients, coalesce(k.new_patients, 0) AS new_patients,
-               coalesce(k.patients, 0) - coalesce(k.new_patients, 0) AS returning_patients,
-               n.evening_events, coalesce(k.evening_patients, 0) AS evening_patients,
-               n.evening_events / CAST(n.events AS DOUBLE) AS evening_share,
-               n.night_events, coalesce(k.night_patients, 0) AS night_patients,
-               n.night_events / CAST(n.events AS DOUBLE) AS night_share, {tops}, {few}
-        FROM counted n
-        LEFT JOIN known k ON k.period = n.period
+        calendar AS (SELECT period, grain, start FROM month_period GROUP BY period, grain, start)
+        SELECT p.period_grain, p.period_start, p.period_end, p.is_partial, n.events, n.who, n.by_whom, n.first_seen, n.slots
+        FROM used n
         JOIN calendar c ON c.period = n.period
         JOIN {{period}} p ON p.domain = 'consultation' AND {periods.join("c")}
         """
+
+
+def _with_use(counted: pa.Table) -> pa.Table:
+    """Replace the consultations of each period by the figures of their patients and slots."""
+    lists = [[_numbers_of(one) for one in counted.column(name)] for name in LISTS]
+    found = [_use_of(*consultations) for consultations in zip(*lists, strict=True)]
+    counted = counted.drop_columns(list(LISTS))
+    for column in FIGURES:
+        counted = counted.append_column(column.name, pa.array([figures[column.name] for figures in found], column.type))
+    return counted
+
+
+def _numbers_of(values: pa.ListScalar) -> Numbers:
+    numbers: Numbers = values.values.cast(pa.int64()).to_numpy(zero_copy_only=False)
+    return numbers
+
+
+def _use_of(who: Numbers, by_whom: Numbers, first_seen: Numbers, slots: Numbers) -> Mapping[str, float]:
+    """The figures of the consultations of a period: of each its patient, its professional, whether the patient is new."""
+    known = who > 0
+    events = np.bincount(who)
+    events[0] = 0
+    patients = np.flatnonzero(events)
+    # Of patients with equal numbers of consultations, the first one in the order of their keys.
+    ranked = patients[np.argsort(-events[patients], kind="stable")]
+    groups: dict[str, Flags] = {
+        "new": known & (first_seen == 1),
+        "returning": known & (first_seen == 0),
+        "evening": slots >= EVENING_SLOT,
+        "night": slots == NIGHT_SLOT,
+    }
+    figures: dict[str, float] = {"patients": len(patients)}
+    for percent in MOST_FREQUENT:
+        chosen = ranked[: -(-len(ranked) * percent // 100)]
+        is_chosen = np.zeros(len(events), dtype=bool)
+        is_chosen[chosen] = True
+        groups[f"top_{percent}"] = is_chosen[who]
+        figures[f"top_{percent}_patients"] = len(chosen)
+    for name, inside in groups.items():
+        of_patients, of_professionals = np.bincount(who[inside & known]), np.bincount(by_whom[inside])
+        made = int(np.count_nonzero(inside))
+        if name in TOLD_BY:
+            figures[f"{name}_patients"] = int(np.count_nonzero(of_patients))
+        figures |= {f"{name}_events": made, f"{name}_share": made / len(who)}
+        several = int(np.count_nonzero(of_professionals)) >= FEWEST_CONTRIBUTORS
+        figures[f"{name}_by_few"] = made > 0 and (not several or _by_one(of_professionals) or _by_one(of_patients))
+    return figures
+
+
+def _by_one(events: Numbers) -> bool:
+    """Whether one of several has nearly all of their events."""
+    return bool(events.max(initial=0) > LARGEST_SHARE * events.sum())
 
 
 def _whole(name: str, description: str, label: str) -> Column:
@@ -173,6 +162,27 @@ def _contributors_column(group: str) -> Column:
     )
 
 
+FIGURES: Final = (
+    _whole("patients", "nombre de patients distincts de la base ayant une consultation", "Patients"),
+    _whole("new_patients", "nombre de patients sans consultation avant la période dans les données", "Nouveaux patients"),
+    _whole("returning_patients", "nombre de patients qui ont déjà une consultation avant la période", "Patients déjà venus"),
+    *_slot_columns("evening", "qui commencent entre 20 h et 6 h ou finissent le lendemain", "Soir et nuit"),
+    *_slot_columns("night", "qui finissent le lendemain", "Nuit"),
+    *(column for percent in MOST_FREQUENT for column in _most_frequent_columns(percent)),
+    *map(_contributors_column, GROUPS),
+)  # fmt: skip
+# The columns of the query that hold the consultations of a period: of each its patient, its professional, whether the
+# patient is new, and its slot; and those that tell a group of patients or a slot from others.
+LISTS: Final = ("who", "by_whom", "first_seen", "slots")
+TOLD_BY: Final = {"new": "first_seen", "returning": "first_seen", "evening": "slots", "night": "slots"}
+
+
+def _made_from(figure: str) -> Sequence[str]:
+    """The columns of the query that a figure is made from."""
+    told_by = [column for group, column in TOLD_BY.items() if figure.startswith(group)]
+    return ["who", *told_by, *(["by_whom"] if figure.endswith("_by_few") else [])]
+
+
 EXACT = Table(
     name=NAME,
     layer=Layer.KPIS,
@@ -183,17 +193,11 @@ EXACT = Table(
     columns=[
         *PERIOD_COLUMNS,
         _whole("events", "nombre de consultations de la période", "Consultations"),
-        _whole("patients", "nombre de patients distincts de la base ayant une consultation", "Patients"),
-        _whole("new_patients", "nombre de patients sans consultation avant la période dans les données", "Nouveaux patients"),
-        _whole("returning_patients", "nombre de patients qui ont déjà une consultation avant la période", "Patients déjà venus"),
-        *_slot_columns("evening", "qui commencent entre 20 h et 6 h ou finissent le lendemain", "Soir et nuit"),
-        *_slot_columns("night", "qui finissent le lendemain", "Nuit"),
-        *(column for percent in MOST_FREQUENT for column in _most_frequent_columns(percent)),
-        *map(_contributors_column, GROUPS),
+        *FIGURES,
     ],
     reads={"consultation": fact_consultation, "period": dim_period},
     # Made whole: an earlier consultation changes who is new in later months.
-    rows=Query.over(_counts),
+    rows=Query.over(_counts, finish=_with_use, from_columns={c.name: _made_from(c.name) for c in FIGURES}),
     checks=[
         holds(
             "new_and_returning_are_all_patients",

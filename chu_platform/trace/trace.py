@@ -198,18 +198,20 @@ def _traced_source(
     lines: Mapping[str, Sequence[Line]] = {}
     problem = None
     if rows and is_delivered_as_files(source.table):
-        # Lines of other partitions need not be compared.
-        parts = {column: _values(connection, column) for column in source.table.partition_by}
-        parts = {column: values for column, values in parts.items() if None not in values}
+        parts = _parts(connection, source.table)
         lines, problem = lines_or_problem(deliveries, lake, connection, source.table, files, source.match, parts)
     texts = [text for _, _, *rest in found for text in rest]
     later = _later_lines(lake, deliveries, connection, source, version, files)
     return TracedSource(source, version, rows, files, lines, problem, texts, later)
 
 
-def _values(connection: duckdb.DuckDBPyConnection, column: str) -> list[str]:
-    """The values of a column of the rows that take part."""
-    return [value for (value,) in connection.execute(f"SELECT DISTINCT r.{column} FROM taking_part").fetchall()]
+def _parts(connection: duckdb.DuckDBPyConnection, table: Table) -> Mapping[str, Sequence[str]]:
+    """The partitions of the rows that take part: the values of each partition column, if none of them is null."""
+    found = {
+        column: [value for (value,) in connection.execute(f"SELECT DISTINCT r.{column} FROM taking_part").fetchall()]
+        for column in table.partition_by
+    }
+    return {column: values for column, values in found.items() if all(value is not None for value in values)}
 
 
 def _recorded_files(deliveries: Deliveries, version: TableVersion) -> list[RecordedFile]:

@@ -16,5 +16,5 @@ def test_each_age_is_in_its_group_and_an_unknown_one_in_none() -> None:
     for age, group in ages.items():
         death = f"""(SELECT '2019' AS death_year, '53' AS region_key, '35' AS department_code, 'F' AS sex,
                      {"NULL" if age is None else age}::INTEGER AS age)"""
-        found = duckdb.sql(fact_death_by_age.rows.sql.format(death=death)).fetchall()
+        found = duckdb.execute(fact_death_by_age.rows.sql.format(death=death)).fetchall()
         assert found == [("2019", "53", "35", "F", group, 1)], age
