@@ -11,6 +11,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from chu_platform.tables.access_policy import AccessPolicy
 from chu_platform.tables.checks import Check, not_null, steady_row_count, unique
 from chu_platform.tables.columns import Column, arrow_schema
 from chu_platform.tables.freshness import Freshness
@@ -109,6 +110,7 @@ class Table(DeclaresTables):
     periods always stem from the same rows of `derives_from`.
     `public_source` names the body that publishes the figures of the table itself, so that nothing in it is masked; None
     for a table with figures of the group's own data.
+    `access` says who may read the table; without one, nobody may.
     `preview` is a DuckDB query over `{this}`. Dagster's UI shows its rows with each version, so only tables of the
     published zone have one.
     """
@@ -130,6 +132,7 @@ class Table(DeclaresTables):
     maintenance: Policy = STANDARD
     preview: str | None = None
     public_source: str | None = None
+    access: AccessPolicy | None = None
 
     @property
     def full_description(self) -> str:

@@ -1,0 +1,1 @@
+"""The gate through which serving components read rows, and the journal of what it answered."""

@@ -1,0 +1,75 @@
+"""Who may read a table, for which purpose, and how long its rows are kept.
+
+A table without a policy, or a profile without a grant in it, is denied: nothing is readable by default.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Profile(StrEnum):
+    """The profiles of people, as GOVERNANCE.md section 1 names them."""
+
+    PUBLIC = "public"
+    HEAD = "head"
+    CLINICIAN = "clinician"
+    PRACTITIONER = "practitioner"
+    ANALYST = "analyst"
+    STEWARD = "steward"
+    AUDITOR = "auditor"
+    OPERATOR = "operator"
+
+
+class Purpose(StrEnum):
+    """What rows are processed for. The register of processing has one entry for each purpose."""
+
+    INFORMATION = "information"
+    STEERING = "steering"
+    CARE_QUALITY = "care_quality"
+    RESEARCH = "research"
+    DATA_QUALITY = "data_quality"
+    AUDIT = "audit"
+    OPERATION = "operation"
+
+
+class RowsOf(StrEnum):
+    """The rows of a table that a grant opens."""
+
+    EVERYBODY = "everybody"
+    OWN_SITES = "own_sites"
+    OWN_COUNTS = "own_counts"
+
+
+@dataclass(frozen=True)
+class Grant:
+    """A profile may read rows of a table for a purpose.
+
+    `columns` are the names of the readable columns; None means all. With `masks_small`, figures of cells of 1 to 10
+    persons are masked for the profile.
+    """
+
+    profile: Profile
+    purpose: Purpose
+    rows: RowsOf = RowsOf.EVERYBODY
+    columns: Sequence[str] | None = None
+    masks_small: bool = False
+
+
+@dataclass(frozen=True)
+class AccessPolicy:
+    """The access policy of a table.
+
+    `purpose` is why the rows exist. `legal_basis` is French and names the article. `retention_months` is the number of
+    months that rows are kept, and None means as long as the lake exists; `retention_reason` (French) says why.
+    """
+
+    purpose: Purpose
+    legal_basis: str
+    retention_months: int | None
+    retention_reason: str
+    grants: Sequence[Grant] = ()
+
+    def grants_of(self, profile: Profile, purpose: Purpose) -> Sequence[Grant]:
+        """The grants of a profile for a purpose; none if the table is denied to it."""
+        return [g for g in self.grants if (g.profile, g.purpose) == (profile, purpose)]
