@@ -121,6 +121,7 @@ def _table(table: Table, step_table: Table) -> DescribedTable:
         },
         row_origins=[_origin(origin, sorted(kinds)) for origin, kinds in lineage.rows.items()],
         public_source=table.public_source,
+        access=table.access,
     )
 
 

@@ -19,6 +19,7 @@ from chu_platform.ingest.workbook_format import WorkbookFormat
 from chu_platform.tables.checks import Check, CheckType, Unit
 from chu_platform.tables.columns import DOUBLE, INTEGER, STRING, Column
 from chu_platform.tables.duckdb_sql import sql_name
+from chu_platform.tables.policies import WITHOUT_PERSONS
 from chu_platform.tables.table import Layer, Table, Zone
 
 # Texts of an empty cell: the missing value of SAS, a dash, errors of a spreadsheet, null values of programs.
@@ -232,6 +233,7 @@ class CareQuality:
             grain="un site",
             label=f"{self.label}, campagne {self.campaign}",
             owner="team:surveys",
+            access=WITHOUT_PERSONS,
             public_source="HAS",
             columns=columns,
             rows=Delivered(

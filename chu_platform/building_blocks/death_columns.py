@@ -13,6 +13,7 @@ from chu_platform.ingest.names import NAME, name_form
 from chu_platform.ingest.row_sql import NOT_UNDERSTOOD
 from chu_platform.tables.columns import INTEGER, STRING, Column
 from chu_platform.tables.partitions import DEATH_YEARS
+from chu_platform.tables.policies import DELIVERED_DEATHS
 from chu_platform.tables.table import Layer, Table, Zone
 
 # Names of the files that INSEE publishes, without suffix: deces-2019, deces-2020-t1, Deces_2020_M01.
@@ -205,6 +206,7 @@ def insee_table(
         grain="une ligne d’un fichier du registre des décès ; les fichiers de périodes longues répètent ceux de périodes plus courtes",
         label=label,
         owner="team:registers",
+        access=DELIVERED_DEATHS,
         public_source="Insee",
         columns=columns,
         rows=Delivered(

@@ -20,6 +20,7 @@ from chu_platform.ingest.number_forms import COUNT, RESULT
 from chu_platform.tables.columns import DOUBLE, INTEGER, STRING, Column
 from chu_platform.tables.duckdb_sql import sql_name
 from chu_platform.tables.partitions import CAMPAIGNS
+from chu_platform.tables.policies import WITHOUT_PERSONS
 from chu_platform.tables.table import Layer, Table, Zone
 
 # SQL that is true for words that say why there is no class: DI, NR, NV, "Données insuffisantes", "Non répondant", < 30.
@@ -91,6 +92,7 @@ def satisfaction_survey(
         grain="un site dans une campagne",
         label=label,
         owner="team:surveys",
+        access=WITHOUT_PERSONS,
         public_source="HAS",
         columns=columns,
         rows=Delivered(

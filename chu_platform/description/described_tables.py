@@ -11,6 +11,7 @@ from typing import Annotated
 import pyarrow as pa
 from pydantic import PlainSerializer, PlainValidator
 
+from chu_platform.tables.access_policy import AccessPolicy
 from chu_platform.tables.checks import CheckCategory, CheckType
 from chu_platform.tables.column_origins import Field, Lineage, WayBack
 from chu_platform.tables.columns import Column, arrow_type, sql_type
@@ -94,6 +95,7 @@ class DescribedTable:
     column_origins: Mapping[str, Sequence[DescribedOrigin]]
     row_origins: Sequence[DescribedOrigin]
     public_source: str | None = None
+    access: AccessPolicy | None = None
 
     @property
     def identifier(self) -> str:

@@ -6,6 +6,7 @@ from chu_platform.pseudonymisation.professional_pseudonym import professional_ps
 from chu_platform.sources.activite_professionnel_sante import activite_professionnel_sante
 from chu_platform.tables.checks import foreign_key, mostly_found, none_in, usually_found
 from chu_platform.tables.columns import STRING, WEIGHT, Column
+from chu_platform.tables.policies import PSEUDONYMISED_PROFESSIONALS
 from chu_platform.tables.rows import Query
 from chu_platform.tables.table import Layer, Layout, Table, Zone
 
@@ -16,6 +17,7 @@ bridge_professional_establishment = Table(
     grain="un professionnel dans un établissement du registre",
     label="Lieux d’exercice",
     owner="team:dimensions",
+    access=PSEUDONYMISED_PROFESSIONALS,
     columns=[
         Column("professional_key", STRING, "pseudonyme du professionnel", "Professionnel", key=True),
         Column("establishment_key", STRING, "établissement où il exerce", "Établissement", key=True),

@@ -2,6 +2,7 @@
 
 from chu_platform.references.calendar import calendar
 from chu_platform.tables.columns import BOOLEAN, DATE, INTEGER, STRING, Column
+from chu_platform.tables.policies import REFERENCES
 from chu_platform.tables.rows import Query
 from chu_platform.tables.table import Layer, Layout, Table, Zone
 
@@ -12,6 +13,7 @@ dim_date = Table(
     grain="un jour",
     label="Dates",
     owner="team:dimensions",
+    access=REFERENCES,
     columns=[
         Column("date", DATE, "le jour", "Date", key=True),
         Column("year", INTEGER, "année du jour", "Année", nullable=False),

@@ -7,6 +7,7 @@ from chu_platform.sources.diagnostic import diagnostic
 from chu_platform.sources.hospitalisations import hospitalisations
 from chu_platform.tables.checks import one_of
 from chu_platform.tables.columns import STRING, Column
+from chu_platform.tables.policies import REFERENCES
 from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import UNKNOWN, UNKNOWN_LABEL
 from chu_platform.tables.table import Layer, Layout, Table, Zone
@@ -18,6 +19,7 @@ dim_diagnosis = Table(
     grain="un code CIM-10 rencontré ou officiel, et le membre inconnu",
     label="Diagnostics",
     owner="team:dimensions",
+    access=REFERENCES,
     columns=[
         Column("diagnosis_key", STRING, "code sans le point", "Diagnostic", key=True),
         Column("diagnosis_label", STRING, "libellé du groupe, sinon libellé officiel", "Libellé", nullable=False),

@@ -10,6 +10,7 @@ from chu_platform.references.region import region
 from chu_platform.sources.etablissement_sante import COUNTRIES, FRENCH_COUNTRIES, etablissement_sante
 from chu_platform.tables.checks import attached
 from chu_platform.tables.columns import STRING, Column
+from chu_platform.tables.policies import REFERENCES
 from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import UNKNOWN, UNKNOWN_LABEL
 from chu_platform.tables.table import Layer, Layout, Table, Zone
@@ -21,6 +22,7 @@ dim_establishment = Table(
     grain="un établissement du registre, et le membre inconnu",
     label="Établissements",
     owner="team:dimensions",
+    access=REFERENCES,
     columns=[
         Column(
             "establishment_key",

@@ -2,6 +2,7 @@
 
 from chu_platform.sources.mutuelle import mutuelle
 from chu_platform.tables.columns import STRING, Column
+from chu_platform.tables.policies import REFERENCES
 from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import UNKNOWN, UNKNOWN_LABEL
 from chu_platform.tables.table import Layer, Table, Zone
@@ -13,6 +14,7 @@ dim_insurer = Table(
     grain="une mutuelle, l’absence de mutuelle, et le membre inconnu",
     label="Mutuelles",
     owner="team:dimensions",
+    access=REFERENCES,
     columns=[
         Column("insurer_key", STRING, "numéro de la mutuelle ; 0 : aucune", "Mutuelle", key=True),
         Column("insurer_label", STRING, "nom de la mutuelle", "Nom de la mutuelle", nullable=False),

@@ -2,6 +2,7 @@
 
 from chu_platform.sources.medicaments import medicaments
 from chu_platform.tables.columns import BOOLEAN, STRING, Column
+from chu_platform.tables.policies import REFERENCES
 from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import UNKNOWN, UNKNOWN_LABEL
 from chu_platform.tables.table import Layer, Layout, Table, Zone
@@ -13,6 +14,7 @@ dim_medication = Table(
     grain="un médicament, et le membre inconnu",
     label="Médicaments",
     owner="team:dimensions",
+    access=REFERENCES,
     columns=[
         Column("medication_key", STRING, "code CIS du médicament", "Médicament", key=True),
         Column("medication_label", STRING, "dénomination du médicament", "Dénomination", nullable=False),

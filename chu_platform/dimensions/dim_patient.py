@@ -4,6 +4,7 @@ from chu_platform.pseudonymisation.patient_pseudonym import patient_pseudonym
 from chu_platform.sources.patient import patient
 from chu_platform.tables.checks import one_of
 from chu_platform.tables.columns import INTEGER, STRING, Column
+from chu_platform.tables.policies import PSEUDONYMISED
 from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import UNKNOWN, sex_of, us_date
 from chu_platform.tables.table import Layer, Layout, Table, Zone
@@ -15,6 +16,7 @@ dim_patient = Table(
     grain="un patient du groupe, et le membre inconnu",
     label="Patients (pseudonymisés)",
     owner="team:dimensions",
+    access=PSEUDONYMISED,
     columns=[
         Column("patient_key", STRING, "pseudonyme du patient", "Patient", key=True),
         Column("sex", STRING, "F, M ou unknown (inconnu)", "Sexe", nullable=False, quasi_identifying=True),

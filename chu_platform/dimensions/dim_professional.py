@@ -8,6 +8,7 @@ from chu_platform.sources.professionnel_sante import professionnel_sante
 from chu_platform.sources.specialites import specialites
 from chu_platform.tables.checks import USUALLY_MISSING, foreign_key, mostly_found, usually_found
 from chu_platform.tables.columns import STRING, Column
+from chu_platform.tables.policies import PSEUDONYMISED_PROFESSIONALS
 from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import UNKNOWN, UNKNOWN_LABEL
 from chu_platform.tables.table import Layer, Layout, Table, Zone
@@ -19,6 +20,7 @@ dim_professional = Table(
     grain="un professionnel connu d’une source, et le membre inconnu",
     label="Professionnels (pseudonymisés)",
     owner="team:dimensions",
+    access=PSEUDONYMISED_PROFESSIONALS,
     columns=[
         Column("professional_key", STRING, "pseudonyme du professionnel", "Professionnel", key=True),
         Column("category_label", STRING, "catégorie professionnelle", "Catégorie professionnelle", nullable=False),

@@ -7,6 +7,7 @@ from chu_platform.building_blocks.care_quality import CareQuality
 from chu_platform.sources.lexiques import lexiques
 from chu_platform.tables.columns import STRING, Column
 from chu_platform.tables.discovery import declared
+from chu_platform.tables.policies import REFERENCES
 from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import spark_text
 from chu_platform.tables.table import Layer, Table, Zone
@@ -46,6 +47,7 @@ dim_quality_indicator = Table(
     grain="un indicateur d’une enquête de qualité des soins",
     label="Indicateurs de qualité des soins",
     owner="team:dimensions",
+    access=REFERENCES,
     public_source="HAS",
     columns=[
         Column("indicator_key", STRING, "enquête et code : dpa_had.tdp_c", "Indicateur", key=True),

@@ -2,6 +2,7 @@
 
 from chu_platform.references.region import region
 from chu_platform.tables.columns import STRING, Column
+from chu_platform.tables.policies import REFERENCES
 from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import ELSEWHERE, UNKNOWN, UNKNOWN_LABEL
 from chu_platform.tables.table import Layer, Table, Zone
@@ -13,6 +14,7 @@ dim_region = Table(
     grain="une région de France, un membre pour ailleurs (99), et le membre inconnu",
     label="Régions",
     owner="team:dimensions",
+    access=REFERENCES,
     columns=[
         Column("region_key", STRING, "code Insee de la région ; 99 : ailleurs", "Région", key=True),
         Column("region_label", STRING, "nom de la région", "Nom de la région", nullable=False),

@@ -2,6 +2,7 @@
 
 from chu_platform.sources.specialites import specialites
 from chu_platform.tables.columns import STRING, Column
+from chu_platform.tables.policies import REFERENCES
 from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import UNKNOWN, UNKNOWN_LABEL
 from chu_platform.tables.table import Layer, Table, Zone
@@ -13,6 +14,7 @@ dim_speciality = Table(
     grain="une spécialité, et le membre inconnu",
     label="Spécialités",
     owner="team:dimensions",
+    access=REFERENCES,
     columns=[
         Column("speciality_key", STRING, "code de la spécialité", "Spécialité", key=True),
         Column("function_label", STRING, "fonction", "Fonction", nullable=False),

@@ -16,6 +16,7 @@ from chu_platform.periods.fact_patient_base import fact_patient_base
 from chu_platform.periods.hospitalised_patient_of_closed_years import hospitalised_patient_of_closed_years
 from chu_platform.periods.patient_base_of_closed_years import patient_base_of_closed_years
 from chu_platform.tables.period_sql import ClosedYears
+from chu_platform.tables.policies import BEFORE_RELEASE
 from chu_platform.tables.rows import Query
 from chu_platform.tables.table import Layer, Layout, Table, Zone
 
@@ -47,6 +48,7 @@ def of_closed_years(table: Table, domain: str) -> Table:
         layout=Layout(),
         derives_from=(),
         period_scheme=None,
+        access=BEFORE_RELEASE,
     )
 
 
@@ -67,6 +69,7 @@ def candidate_of(table: Table, domain: str, name: str) -> Table:
         grain=f"{table.grain} ; seulement les périodes closes",
         label=f"{table.label} (à publier)",
         owner="team:privacy",
+        access=BEFORE_RELEASE,
         columns=table.columns,
         reads={"exact": table, "period": dim_period, "closed_years": of_closed_years(table, domain)},
         rows=Query(

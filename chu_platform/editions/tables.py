@@ -11,6 +11,7 @@ from chu_platform.editions.edition_rows import STATUS_COLUMNS, Figures, edition_
 from chu_platform.tables.checks import holds, none_in
 from chu_platform.tables.columns import Column
 from chu_platform.tables.maintenance_policy import KEPT, STANDARD
+from chu_platform.tables.policies import EDITIONS, PUBLISHED
 from chu_platform.tables.rows import EVERY_ROW, Computed, Query
 from chu_platform.tables.table import Layer, Layout, Table, Zone
 
@@ -44,6 +45,7 @@ def decision_table(
         grain="une ligne des indicateurs de cette famille, dans une édition ou une édition antérieure",
         label=f"{mask.label} : décisions des éditions",
         owner="team:privacy",
+        access=EDITIONS,
         columns=decision_columns(counts),
         reads={**mask.reads, "mask": mask},
         rows=Computed(
@@ -92,6 +94,7 @@ def edition_table(candidate: Table, decision: Table, columns: Sequence[Column], 
         grain=f"{candidate.grain} ; seulement ce qui est publié",
         label=f"{candidate.label.removesuffix(' (à publier)')} (éditions)",
         owner="team:privacy",
+        access=EDITIONS,
         columns=[*columns, *STATUS_COLUMNS],
         reads={"candidate": candidate, "decision": decision},
         rows=Computed(
@@ -135,4 +138,5 @@ def published_from(edition: Table) -> Table:
         rows=Query(f"SELECT {columns} FROM {{edition}}"),
         checks=(),
         maintenance=STANDARD,
+        access=PUBLISHED,
     )

@@ -13,6 +13,7 @@ from chu_platform.sources.patient import patient
 from chu_platform.tables.checks import USUALLY_MISSING, between, last_event, relation, same_row_count_as
 from chu_platform.tables.columns import BOOLEAN, DATE, INTEGER, STRING, Column
 from chu_platform.tables.partitions import MONTHLY
+from chu_platform.tables.policies import PSEUDONYMISED
 from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import UNKNOWN, age_band, completed_years, minutes, us_date
 from chu_platform.tables.table import Layer, Layout, Table, Zone
@@ -24,6 +25,7 @@ fact_consultation = Table(
     grain="une consultation",
     label="Consultations",
     owner="team:facts",
+    access=PSEUDONYMISED,
     columns=[
         Column("consultation_key", STRING, "substitut du numéro de la consultation", "Consultation", key=True),
         Column("month", STRING, "mois de la consultation, AAAA-MM", "Mois", nullable=False, quasi_identifying=True),

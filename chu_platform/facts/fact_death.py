@@ -13,6 +13,7 @@ from chu_platform.sources.deces_insee_fixe import deces_insee_fixe
 from chu_platform.tables.checks import Check, CheckType, between, last_event, one_of, relation
 from chu_platform.tables.columns import DATE, INTEGER, STRING, Column
 from chu_platform.tables.partitions import DEATH_YEARS
+from chu_platform.tables.policies import PUBLIC_DEATHS
 from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import age_band, completed_years, date_parts, partial_date
 from chu_platform.tables.table import Layer, Layout, Table, Zone
@@ -72,6 +73,7 @@ fact_death = Table(
     grain="un décès du registre ; des lignes identiques dans toutes les colonnes sont un seul décès, quels que soient les fichiers qui le nomment",
     label="Décès",
     owner="team:facts",
+    access=PUBLIC_DEATHS,
     columns=[
         DEATH_YEAR,
         Column("death_date", DATE, "jour du décès ; vide si le jour ou le mois est inconnu", "Date du décès"),

@@ -11,6 +11,7 @@ from chu_platform.facts.fact_death import (
 from chu_platform.tables.checks import one_of
 from chu_platform.tables.columns import INTEGER, LONG, Column
 from chu_platform.tables.partitions import DEATH_YEARS
+from chu_platform.tables.policies import PUBLIC_DEATHS
 from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import POPULATION_AGES
 from chu_platform.tables.table import Layer, Layout, Table, Zone
@@ -22,6 +23,7 @@ fact_death_by_age = Table(
     grain="un lieu, un sexe et une tranche d’âge de la population, dans une année",
     label="Décès par lieu, sexe et âge",
     owner="team:facts",
+    access=PUBLIC_DEATHS,
     columns=[
         DEATH_YEAR,
         REGION_KEY,

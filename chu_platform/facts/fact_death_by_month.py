@@ -12,6 +12,7 @@ from chu_platform.facts.fact_death import (
 from chu_platform.tables.checks import between, none_in, one_of
 from chu_platform.tables.columns import LONG, Column
 from chu_platform.tables.partitions import DEATH_YEARS
+from chu_platform.tables.policies import PUBLIC_DEATHS
 from chu_platform.tables.rows import Query
 from chu_platform.tables.table import Layer, Layout, Table, Zone
 
@@ -22,6 +23,7 @@ fact_death_by_month = Table(
     grain="un lieu et un sexe, dans un mois",
     label="Décès par mois, lieu et sexe",
     owner="team:facts",
+    access=PUBLIC_DEATHS,
     columns=[
         DEATH_YEAR,
         DEATH_MONTH,

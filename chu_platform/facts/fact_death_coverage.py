@@ -27,6 +27,7 @@ from chu_platform.references.mortality_quotients import mortality_quotients
 from chu_platform.references.population import population
 from chu_platform.tables.checks import holds
 from chu_platform.tables.columns import BOOLEAN, DOUBLE, INTEGER, STRING, Column, arrow_schema
+from chu_platform.tables.policies import PUBLIC_DEATHS
 from chu_platform.tables.rows import EVERY_ROW, Computed
 from chu_platform.tables.spark_sql import ALL, POPULATION_AGES
 from chu_platform.tables.table import Layer, Layout, Table, Zone
@@ -141,6 +142,7 @@ fact_death_coverage = Table(
     grain="une tranche d’âge d’un sexe, totaux compris, dans une année, en France métropolitaine",
     label="Couverture du registre des décès (calcul)",
     owner="team:facts",
+    access=PUBLIC_DEATHS,
     columns=[
         Column("year", INTEGER, "année du décès", "Année", key=True),
         Column("sex", STRING, "F, M ou all (ensemble)", "Sexe", key=True),

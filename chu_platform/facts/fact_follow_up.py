@@ -11,6 +11,7 @@ from chu_platform.facts.fact_consultation import fact_consultation
 from chu_platform.facts.fact_hospitalisation import fact_hospitalisation
 from chu_platform.tables.checks import between, foreign_key, same_row_count_as
 from chu_platform.tables.columns import DATE, INTEGER, STRING, Column
+from chu_platform.tables.policies import PSEUDONYMISED
 from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import UNKNOWN
 from chu_platform.tables.table import Layer, Table, Zone
@@ -39,6 +40,7 @@ fact_follow_up = Table(
     grain="un séjour hospitalier, avec ce que l’on sait de la suite",
     label="Suites des séjours",
     owner="team:facts",
+    access=PSEUDONYMISED,
     columns=[
         Column("stay_key", STRING, "substitut du numéro du séjour", "Séjour", key=True),
         Column("date", DATE, "jour d’entrée", "Date d’entrée", nullable=False, quasi_identifying=True),

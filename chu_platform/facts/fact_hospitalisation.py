@@ -21,6 +21,7 @@ from chu_platform.tables.checks import (
 )
 from chu_platform.tables.columns import DATE, INTEGER, STRING, Column
 from chu_platform.tables.partitions import MONTHLY
+from chu_platform.tables.policies import PSEUDONYMISED
 from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import UNKNOWN, age_band, completed_years, us_date
 from chu_platform.tables.table import Layer, Layout, Table, Zone
@@ -36,6 +37,7 @@ fact_hospitalisation = Table(
     grain="un séjour hospitalier",
     label="Séjours hospitaliers",
     owner="team:facts",
+    access=PSEUDONYMISED,
     columns=[
         Column("stay_key", STRING, "substitut du numéro du séjour", "Séjour", key=True),
         Column("month", STRING, "mois d’entrée, AAAA-MM", "Mois", nullable=False, quasi_identifying=True),

@@ -9,6 +9,7 @@ from chu_platform.sources.prescription import prescription
 from chu_platform.tables.checks import USUALLY_MISSING, relation, same_row_count_as
 from chu_platform.tables.columns import DATE, STRING, Column
 from chu_platform.tables.partitions import MONTHLY
+from chu_platform.tables.policies import PSEUDONYMISED
 from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import UNKNOWN
 from chu_platform.tables.table import Layer, Layout, Table, Zone
@@ -20,6 +21,7 @@ fact_prescription = Table(
     grain="une ligne de prescription ; la source n’a pas de clé, les lignes identiques sont donc toutes gardées",
     label="Prescriptions",
     owner="team:facts",
+    access=PSEUDONYMISED,
     columns=[
         Column(
             "month",

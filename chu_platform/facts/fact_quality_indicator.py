@@ -13,6 +13,7 @@ from chu_platform.tables.checks import foreign_key, holds, mostly_found, none_in
 from chu_platform.tables.columns import DOUBLE, INTEGER, STRING, Column, sql_type
 from chu_platform.tables.discovery import declared
 from chu_platform.tables.partitions import CAMPAIGNS
+from chu_platform.tables.policies import REFERENCES
 from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import UNKNOWN, spark_text
 from chu_platform.tables.table import Layer, Layout, Table, Zone
@@ -53,6 +54,7 @@ fact_quality_indicator = Table(
     grain="un site dans une campagne pour un indicateur",
     label="Indicateurs de qualité des soins par établissement",
     owner="team:facts",
+    access=REFERENCES,
     public_source="HAS",
     columns=[
         Column("campaign_year", STRING, "année de la campagne", "Année de campagne", key=True),

@@ -12,6 +12,7 @@ from chu_platform.sources.esatisca_mco import esatisca_mco
 from chu_platform.tables.checks import between, holds, last_event, mostly_found, one_of, region_of_each_survey, relation
 from chu_platform.tables.columns import DOUBLE, INTEGER, STRING, Column
 from chu_platform.tables.partitions import CAMPAIGNS
+from chu_platform.tables.policies import REFERENCES
 from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import UNKNOWN
 from chu_platform.tables.table import Layer, Layout, Table, Zone
@@ -42,6 +43,7 @@ fact_satisfaction = Table(
     grain="un site dans une campagne d’une enquête",
     label="Satisfaction des patients",
     owner="team:facts",
+    access=REFERENCES,
     public_source="HAS",
     columns=[
         Column("campaign_year", STRING, "année de la campagne", "Année de campagne", key=True),

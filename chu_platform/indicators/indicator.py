@@ -22,6 +22,7 @@ from chu_platform.tables.checks import none_in
 from chu_platform.tables.columns import DOUBLE, LONG, Column
 from chu_platform.tables.discovery import declared
 from chu_platform.tables.indicator_questions import IndicatorQuestion
+from chu_platform.tables.policies import BEFORE_RELEASE, OPEN_DATA
 from chu_platform.tables.rows import EVERY_ROW, Computed, Query
 from chu_platform.tables.table import DeclaresTables, Layer, Table, Zone
 
@@ -85,6 +86,7 @@ class MaskFamily(DeclaresTables):
             grain="une ligne des indicateurs publiés de cette famille",
             label=self.label,
             owner="team:privacy",
+            access=BEFORE_RELEASE,
             columns=MASK_COLUMNS,
             reads=inputs,
             rows=Computed(rows, columns=self._columns(), from_columns=self._lineage()),
@@ -341,6 +343,7 @@ class Indicator(DeclaresTables):
             grain=releasable.grain,
             label=f"{releasable.label} (publié)",
             owner="team:privacy",
+            access=OPEN_DATA,
             columns=[*releasable.columns, MASKED],
             reads={"exact": releasable},
             rows=Query(f"SELECT {listed}, false AS is_masked FROM {{exact}} k"),

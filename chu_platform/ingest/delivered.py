@@ -32,6 +32,7 @@ from chu_platform.tables.checks import (
 from chu_platform.tables.columns import LONG, STRING, Column
 from chu_platform.tables.duckdb_sql import sql_name
 from chu_platform.tables.freshness import Freshness
+from chu_platform.tables.policies import quarantine_policy, rejects_policy
 from chu_platform.tables.rows import DeliveredRows
 from chu_platform.tables.table import Layer, Table, Zone
 
@@ -481,6 +482,7 @@ def rejects_of(table: Table) -> Table:
         grain=f"une ligne de {table.name} livrée, qui n’a pas pu être gardée",
         label=f"Rejets : {table.label}",
         owner=table.owner,
+        access=rejects_policy(table.access),
         columns=REJECT_COLUMNS,
         rows=table.rows,
         checks=[rejected_share(MAX_REJECTED_SHARE), open_rejects_match_delivery("mended_by")],
@@ -512,6 +514,7 @@ def quarantine_of(table: Table) -> Table:
         grain=f"une valeur d’une colonne que {table.name} ne déclare pas",
         label=f"Quarantaine : {table.label}",
         owner=table.owner,
+        access=quarantine_policy(table.access),
         columns=QUARANTINE_COLUMNS,
         rows=table.rows,
         public_source=table.public_source,

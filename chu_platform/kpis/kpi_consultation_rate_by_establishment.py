@@ -49,6 +49,7 @@ from chu_platform.tables.columns import LONG, Column
 from chu_platform.tables.indicator_questions import Count, IndicatorQuestion, Measure, Parameter
 from chu_platform.tables.partitions import YEARS
 from chu_platform.tables.period_sql import Periods
+from chu_platform.tables.policies import exact_of_sites
 from chu_platform.tables.rows import Query
 from chu_platform.tables.table import Layer, Layout, Table, Zone
 
@@ -131,6 +132,7 @@ EXACT = Table(
     grain="un établissement, un département, une région, les consultations non rattachées ou le total, dans une période avec des consultations",
     label="Taux de consultation par établissement",
     owner="team:kpis",
+    access=exact_of_sites("code"),
     columns=[
         *PERIOD_COLUMNS,
         *LEVEL_COLUMNS,

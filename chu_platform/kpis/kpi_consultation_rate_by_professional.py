@@ -26,6 +26,7 @@ from chu_platform.tables.columns import DOUBLE, LONG, STRING, Column
 from chu_platform.tables.indicator_questions import Count, IndicatorQuestion, Measure, Parameter
 from chu_platform.tables.partitions import YEARS
 from chu_platform.tables.period_sql import Periods
+from chu_platform.tables.policies import BEFORE_RELEASE, exact_of_professionals
 from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import WHOLE_PROFESSION
 from chu_platform.tables.table import Layer, Layout, Table, Zone
@@ -98,6 +99,7 @@ EXACT = Table(
     grain="un professionnel dans une période avec des consultations",
     label="Consultations par professionnel",
     owner="team:kpis",
+    access=exact_of_professionals("professional_key"),
     columns=[
         *PERIOD_COLUMNS,
         Column("professional_key", STRING, "pseudonyme du professionnel", "Professionnel", key=True),
@@ -190,6 +192,7 @@ consultation_by_speciality = Table(
     grain="une profession et une spécialité, ou toute une profession, dans une année ou dans toutes les années",
     label="Consultations par professionnel : professions et spécialités",
     owner="team:privacy",
+    access=BEFORE_RELEASE,
     columns=[
         *PERIOD_COLUMNS,
         Column("profession", STRING, "profession des professionnels", "Profession", key=True),

@@ -33,6 +33,7 @@ from chu_platform.references.region import region
 from chu_platform.tables.checks import holds, none_in
 from chu_platform.tables.columns import DOUBLE, LONG, STRING, Column
 from chu_platform.tables.indicator_questions import Count, IndicatorQuestion, Measure, Usual
+from chu_platform.tables.policies import PUBLIC_DEATHS
 from chu_platform.tables.rows import EVERY_ROW, Computed
 from chu_platform.tables.spark_sql import ALL
 from chu_platform.tables.table import Layer, Layout, Table, Zone
@@ -129,6 +130,7 @@ EXACT = Table(
     grain="une région qui a une population, ou la France, dans un mois, par sexe, total compris",
     label="Décès par mois",
     owner="team:kpis",
+    access=PUBLIC_DEATHS,
     columns=[
         *(
             replace(c, description="vrai pour les mois de la dernière année livrée") if c.name == "is_partial" else c

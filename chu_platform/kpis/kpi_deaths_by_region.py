@@ -24,6 +24,7 @@ from chu_platform.tables.columns import BOOLEAN, DOUBLE, INTEGER, LONG, STRING, 
 from chu_platform.tables.indicator_questions import Count, IndicatorQuestion, Measure
 from chu_platform.tables.partitions import DEATH_YEARS
 from chu_platform.tables.period_sql import Periods
+from chu_platform.tables.policies import PUBLIC_DEATHS
 from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import ALL, ELSEWHERE, UNKNOWN, age_band, spark_text
 from chu_platform.tables.table import Layer, Layout, Table, Zone
@@ -127,6 +128,7 @@ EXACT = Table(
     grain="une région, ou la France, dans une année, par sexe et tranche d’âge, totaux compris",
     label="Décès par région",
     owner="team:kpis",
+    access=PUBLIC_DEATHS,
     columns=[
         Column("year", INTEGER, "année du décès", "Année", key=True),
         Column(

@@ -26,6 +26,7 @@ from chu_platform.tables.checks import holds, none_in
 from chu_platform.tables.columns import DOUBLE, LONG, STRING, Column
 from chu_platform.tables.indicator_questions import Count, Course, IndicatorQuestion, LevelTexts, Measure, Parameter
 from chu_platform.tables.period_sql import Periods
+from chu_platform.tables.policies import BEFORE_RELEASE, EXACT
 from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import AGE_BANDS, UNKNOWN_BAND, spark_text
 from chu_platform.tables.table import Layer, Table, Zone
@@ -144,6 +145,7 @@ EXACT = Table(
     grain="l’ensemble, un sexe, une tranche d’âge ou un chapitre, dans une année ou l’ensemble, avec des séjours",
     label="Suites des séjours hospitaliers",
     owner="team:kpis",
+    access=EXACT,
     columns=[
         *PERIOD_COLUMNS,
         *LEVEL_COLUMNS,
@@ -199,6 +201,7 @@ follow_up_by_outcome = Table(
     grain="une suite (consultation ou nouveau séjour, avec son délai) d’un groupe de séjours dans une période",
     label="Suites des séjours hospitaliers, par suite",
     owner="team:privacy",
+    access=BEFORE_RELEASE,
     columns=[
         *PERIOD_COLUMNS,
         Column(

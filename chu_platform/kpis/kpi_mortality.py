@@ -38,6 +38,7 @@ from chu_platform.references.standard_population import standard_population
 from chu_platform.tables.checks import holds, none_in
 from chu_platform.tables.columns import BOOLEAN, DOUBLE, INTEGER, LONG, STRING, Column
 from chu_platform.tables.indicator_questions import Count, IndicatorQuestion, LevelTexts, Measure, Parameter
+from chu_platform.tables.policies import PUBLIC_DEATHS
 from chu_platform.tables.rows import EVERY_ROW, Computed
 from chu_platform.tables.spark_sql import ALL
 from chu_platform.tables.table import Layer, Layout, Table, Zone
@@ -161,6 +162,7 @@ EXACT = Table(
     grain="un lieu qui a une population (France, région ou département), dans une année, par sexe, total compris",
     label="Mortalité",
     owner="team:kpis",
+    access=PUBLIC_DEATHS,
     columns=[
         Column("year", INTEGER, "année du décès", "Année", key=True),
         Column("level", STRING, "france, region ou department", "Niveau", key=True),

@@ -20,6 +20,7 @@ from chu_platform.tables.columns import DOUBLE, INTEGER, LONG, STRING, Column
 from chu_platform.tables.indicator_questions import Count, IndicatorQuestion, Measure, Parameter
 from chu_platform.tables.partitions import YEARS
 from chu_platform.tables.period_sql import Periods
+from chu_platform.tables.policies import REFERENCES
 from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import ALL
 from chu_platform.tables.table import Layer, Layout, Table, Zone
@@ -85,6 +86,7 @@ EXACT = Table(
     grain="une région, ou la France, dans une campagne d’une enquête",
     label="Satisfaction par région",
     owner="team:kpis",
+    access=REFERENCES,
     columns=[
         Column("year", INTEGER, "année de la campagne", "Année", key=True),
         Column("survey", STRING, "48h_mco ou ca_mco", "Enquête", key=True),

@@ -25,6 +25,7 @@ from chu_platform.tables.checks import holds, none_in
 from chu_platform.tables.columns import BOOLEAN, DOUBLE, LONG, Column
 from chu_platform.tables.indicator_questions import Count, Course, IndicatorQuestion, LevelTexts, Measure, Parameter
 from chu_platform.tables.period_sql import Periods
+from chu_platform.tables.policies import BEFORE_RELEASE, EXACT
 from chu_platform.tables.rows import Query
 from chu_platform.tables.table import Layer, Table, Zone
 
@@ -190,6 +191,7 @@ EXACT = Table(
     grain="une période avec des consultations",
     label="Recours dans le temps : nouveaux patients, concentration, soir et nuit",
     owner="team:kpis",
+    access=EXACT,
     columns=[
         *PERIOD_COLUMNS,
         _whole("events", "nombre de consultations de la période", "Consultations"),
@@ -320,6 +322,7 @@ use_by_group = Table(
     grain="un groupe de patients ou un créneau, dans une période avec des consultations",
     label="Recours dans le temps, par groupe de patients et créneau",
     owner="team:privacy",
+    access=BEFORE_RELEASE,
     columns=[
         *PERIOD_COLUMNS,
         *LEVEL_COLUMNS,

@@ -1,6 +1,7 @@
 """The closed years of each domain as one period: the period `all` of an edition."""
 
 from chu_platform.periods.dim_period import dim_period
+from chu_platform.tables.policies import REFERENCES
 from chu_platform.tables.rows import Query
 from chu_platform.tables.table import Layer, Table, Zone
 
@@ -18,6 +19,7 @@ closed_years = Table(
     grain="une nature d’événements dont une année au moins est close",
     label="Années closes",
     owner="team:dimensions",
+    access=REFERENCES,
     columns=dim_period.columns,
     reads={"period": dim_period},
     rows=Query(

@@ -22,6 +22,7 @@ from chu_platform.periods.dim_period import dim_period
 from chu_platform.sdc.primary_rules import HIDDEN
 from chu_platform.tables.columns import DOUBLE, LONG, STRING, Column
 from chu_platform.tables.period_sql import Periods
+from chu_platform.tables.policies import BEFORE_RELEASE
 from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import UNKNOWN, WHOLE_PROFESSION
 from chu_platform.tables.table import Layer, Layout, Table, Zone
@@ -136,6 +137,7 @@ consultation_contributors = Table(
     grain="une cellule des indicateurs de consultation qui peut être publiée, ou qui se calcule à partir d’elles",
     label="Professionnels derrière chaque cellule des consultations",
     owner="team:privacy",
+    access=BEFORE_RELEASE,
     columns=[
         Column("indicator", STRING, "table de l’indicateur", "Indicateur", key=True),
         *PERIOD_KEY,

@@ -5,6 +5,7 @@ from chu_platform.sources.consultation import consultation
 from chu_platform.sources.hospitalisations import hospitalisations
 from chu_platform.tables.columns import BOOLEAN, DATE, INTEGER, STRING, Column
 from chu_platform.tables.period_sql import Periods
+from chu_platform.tables.policies import REFERENCES
 from chu_platform.tables.rows import Query
 from chu_platform.tables.table import Layer, Table, Zone
 
@@ -42,6 +43,7 @@ dim_period = Table(
     grain="une période d’une nature d’événements",
     label="Périodes",
     owner="team:dimensions",
+    access=REFERENCES,
     columns=[
         Column("domain", STRING, "nature des événements : consultation ou hospitalisation", "Domaine", key=True),
         *PERIOD_KEY,

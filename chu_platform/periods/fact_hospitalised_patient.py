@@ -11,6 +11,7 @@ from chu_platform.pseudonymisation.patient_pseudonym import patient_pseudonym
 from chu_platform.sources.patient import patient
 from chu_platform.tables.columns import STRING, Column
 from chu_platform.tables.period_sql import Periods
+from chu_platform.tables.policies import PSEUDONYMISED
 from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import UNKNOWN_BAND, age_band, completed_years, middle_day, sex_of, us_date
 from chu_platform.tables.table import Layer, Table, Zone
@@ -47,6 +48,7 @@ fact_hospitalised_patient = Table(
     grain="un patient de la base dans une période où il a un séjour",
     label="Patients hospitalisés",
     owner="team:facts",
+    access=PSEUDONYMISED,
     columns=[
         *PERIOD_KEY,
         Column("patient_key", STRING, "patient, sous son pseudonyme", "Patient", key=True),

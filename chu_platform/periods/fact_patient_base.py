@@ -9,6 +9,7 @@ from chu_platform.building_blocks.period_columns import PERIOD_KEY
 from chu_platform.periods.dim_period import dim_period
 from chu_platform.sources.patient import patient
 from chu_platform.tables.columns import DOUBLE, LONG, STRING, Column
+from chu_platform.tables.policies import PSEUDONYMISED
 from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import ALL, UNKNOWN_BAND, middle_day, sex_of, us_date
 from chu_platform.tables.table import Layer, Table, Zone
@@ -20,6 +21,7 @@ fact_patient_base = Table(
     grain="une période d’une nature d’événements, par sexe et tranche d’âge, totaux compris",
     label="Base de patients",
     owner="team:facts",
+    access=PSEUDONYMISED,
     columns=[
         Column("domain", STRING, "nature des événements : consultation ou hospitalisation", "Domaine", key=True),
         *PERIOD_KEY,

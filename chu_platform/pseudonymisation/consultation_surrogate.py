@@ -7,6 +7,7 @@ from chu_platform.sources.consultation import consultation
 from chu_platform.tables.checks import same_row_count_as, unique
 from chu_platform.tables.columns import INTEGER, STRING, Column
 from chu_platform.tables.partitions import MONTHLY
+from chu_platform.tables.policies import PSEUDONYMS
 from chu_platform.tables.rows import Computed
 from chu_platform.tables.table import Layer, Table, Zone
 
@@ -24,6 +25,7 @@ consultation_surrogate = Table(
     grain="une consultation",
     label="Substituts des numéros de consultation",
     owner="team:privacy",
+    access=PSEUDONYMS,
     columns=[
         Column("Num_consultation", INTEGER, "numéro tel que livré", "Numéro de consultation", key=True),
         Column("month", STRING, "mois de la consultation, AAAA-MM", "Mois", nullable=False),

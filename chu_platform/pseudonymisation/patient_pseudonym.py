@@ -6,6 +6,7 @@ from chu_platform.pseudonymisation.keyed_hash import SECRET_KEY, pseudonyms
 from chu_platform.sources.patient import patient
 from chu_platform.tables.checks import unique
 from chu_platform.tables.columns import INTEGER, STRING, Column
+from chu_platform.tables.policies import PSEUDONYMS
 from chu_platform.tables.rows import Computed
 from chu_platform.tables.table import Layer, Table, Zone
 
@@ -22,6 +23,7 @@ patient_pseudonym = Table(
     grain="un patient connu d’une source",
     label="Pseudonymes des patients",
     owner="team:privacy",
+    access=PSEUDONYMS,
     columns=[
         Column("Id_patient", INTEGER, "identifiant tel que livré", "Identifiant", key=True, identifying=True),
         Column(

@@ -9,6 +9,7 @@ from chu_platform.sources.professionnel_de_sante import professionnel_de_sante
 from chu_platform.sources.professionnel_sante import professionnel_sante
 from chu_platform.tables.checks import unique
 from chu_platform.tables.columns import STRING, Column
+from chu_platform.tables.policies import PSEUDONYMS
 from chu_platform.tables.rows import Computed
 from chu_platform.tables.table import Layer, Table, Zone
 
@@ -32,6 +33,7 @@ professional_pseudonym = Table(
     grain="un professionnel connu d’une source",
     label="Pseudonymes des professionnels",
     owner="team:privacy",
+    access=PSEUDONYMS,
     columns=[
         Column("Identifiant", STRING, "identifiant tel que livré", "Identifiant", key=True, identifying=True),
         Column(

@@ -7,6 +7,7 @@ from chu_platform.sources.hospitalisations import hospitalisations
 from chu_platform.tables.checks import same_row_count_as, unique
 from chu_platform.tables.columns import INTEGER, STRING, Column
 from chu_platform.tables.partitions import MONTHLY
+from chu_platform.tables.policies import PSEUDONYMS
 from chu_platform.tables.rows import Computed
 from chu_platform.tables.table import Layer, Table, Zone
 
@@ -24,6 +25,7 @@ stay_surrogate = Table(
     grain="un séjour hospitalier",
     label="Substituts des numéros de séjour",
     owner="team:privacy",
+    access=PSEUDONYMS,
     columns=[
         Column("Num_Hospitalisation", INTEGER, "numéro tel que livré", "Numéro de séjour", key=True),
         Column("month", STRING, "mois d’entrée, AAAA-MM", "Mois", nullable=False),

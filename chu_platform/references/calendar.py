@@ -10,6 +10,7 @@ from chu_platform.sources.deces_insee_csv import deces_insee_csv
 from chu_platform.sources.deces_insee_fixe import deces_insee_fixe
 from chu_platform.sources.hospitalisations import hospitalisations
 from chu_platform.tables.columns import DATE, INTEGER, STRING, Column
+from chu_platform.tables.policies import REFERENCES
 from chu_platform.tables.rows import Query
 from chu_platform.tables.table import Layer, Layout, Table, Zone
 
@@ -20,6 +21,7 @@ calendar = Table(
     grain="un jour",
     label="Calendrier",
     owner="team:references",
+    access=REFERENCES,
     columns=[
         Column("date", DATE, "le jour, de la première année d’un événement à la dernière", "Date", key=True),
         Column("year", INTEGER, "année du jour", "Année", nullable=False),

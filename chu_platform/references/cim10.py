@@ -5,6 +5,7 @@ import pyarrow as pa
 
 from chu_platform.building_blocks.packaged_references import cim10_codes, packaged, packaged_columns
 from chu_platform.tables.columns import STRING, Column
+from chu_platform.tables.policies import REFERENCES
 from chu_platform.tables.rows import EVERY_ROW, Computed, ExternalSource
 from chu_platform.tables.table import Layer, Layout, Table, Zone
 
@@ -31,6 +32,7 @@ cim10 = Table(
     grain="un code officiel de la CIM-10 française, catégories comprises",
     label="CIM-10 (codes officiels)",
     owner="team:references",
+    access=REFERENCES,
     columns=[
         Column("code", STRING, "code sans le point", "Code CIM-10", key=True),
         Column("label", STRING, "libellé officiel", "Libellé", nullable=False),

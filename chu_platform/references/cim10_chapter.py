@@ -4,6 +4,7 @@ import pyarrow as pa
 
 from chu_platform.building_blocks.packaged_references import packaged, packaged_columns
 from chu_platform.tables.columns import STRING, Column
+from chu_platform.tables.policies import REFERENCES
 from chu_platform.tables.rows import Computed
 from chu_platform.tables.table import Layer, Table, Zone
 
@@ -19,6 +20,7 @@ cim10_chapter = Table(
     grain="un chapitre de la CIM-10",
     label="Chapitres de la CIM-10",
     owner="team:references",
+    access=REFERENCES,
     columns=[
         Column("chapter_code", STRING, "chapitre, en chiffres romains", "Chapitre", key=True),
         Column("first_category", STRING, "premier code de trois caractères", "Première catégorie", nullable=False),

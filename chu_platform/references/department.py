@@ -6,6 +6,7 @@ from chu_platform.building_blocks.packaged_references import packaged, packaged_
 from chu_platform.references.region import region
 from chu_platform.tables.checks import foreign_key
 from chu_platform.tables.columns import STRING, Column
+from chu_platform.tables.policies import REFERENCES
 from chu_platform.tables.rows import Computed
 from chu_platform.tables.table import Layer, Table, Zone
 
@@ -21,6 +22,7 @@ department = Table(
     grain="un département de France",
     label="Départements",
     owner="team:references",
+    access=REFERENCES,
     columns=[
         Column(
             "department_code",

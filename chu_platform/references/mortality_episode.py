@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from chu_platform.building_blocks.packaged_references import packaged, packaged_columns
 from chu_platform.tables.checks import holds
 from chu_platform.tables.columns import DATE, LONG, STRING, Column, arrow_schema
+from chu_platform.tables.policies import REFERENCES
 from chu_platform.tables.rows import Computed
 from chu_platform.tables.table import Layer, Table, Zone
 
@@ -31,6 +32,7 @@ mortality_episode = Table(
     grain="un épisode de surmortalité",
     label="Épisodes de surmortalité",
     owner="team:references",
+    access=REFERENCES,
     columns=[
         Column("episode", STRING, "clé de l’épisode", "Clé", key=True),
         Column("label", STRING, "nom de l’épisode", "Épisode", nullable=False),

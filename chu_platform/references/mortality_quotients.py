@@ -17,6 +17,7 @@ from chu_platform.building_blocks.packaged_references import (
 from chu_platform.sources.mortality_quotients_sex_age import AGES, mortality_quotients_sex_age
 from chu_platform.tables.checks import one_of
 from chu_platform.tables.columns import DOUBLE, INTEGER, STRING, Column
+from chu_platform.tables.policies import REFERENCES
 from chu_platform.tables.rows import EVERY_ROW, Computed
 from chu_platform.tables.table import Layer, Layout, Table, Zone
 
@@ -50,6 +51,7 @@ mortality_quotients = Table(
     grain="un âge d’un sexe, dans la table de mortalité d’une année",
     label="Tables de mortalité",
     owner="team:references",
+    access=REFERENCES,
     columns=[
         Column("year", INTEGER, "dernière des trois années dont la table est la moyenne", "Année", key=True),
         Column("sex", STRING, "F ou M", "Sexe", key=True),

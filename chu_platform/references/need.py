@@ -6,6 +6,7 @@ from chu_platform.building_blocks.packaged_references import packaged, packaged_
 from chu_platform.building_blocks.reader_needs import COLUMNS
 from chu_platform.tables.checks import holds
 from chu_platform.tables.columns import STRING, Column, arrow_schema
+from chu_platform.tables.policies import OPEN_DATA
 from chu_platform.tables.rows import ADDED_NEEDS, EVERY_ROW, Computed
 from chu_platform.tables.table import Layer, Table, Zone
 
@@ -26,6 +27,7 @@ need = Table(
     grain="un besoin d’un lecteur",
     label="Besoins des lecteurs",
     owner="team:references",
+    access=OPEN_DATA,
     columns=[
         Column("need", STRING, "numéro du besoin : B du projet, A ajouté par un lecteur", "Numéro", key=True),
         Column("reader", STRING, "fonction de celui qui décide, jamais un nom", "Qui", nullable=False),

@@ -20,6 +20,7 @@ from chu_platform.references.department import department
 from chu_platform.sources.population_department_sex_age import GROUPS, population_department_sex_age
 from chu_platform.tables.checks import foreign_key, one_of
 from chu_platform.tables.columns import DOUBLE, INTEGER, LONG, STRING, Column
+from chu_platform.tables.policies import REFERENCES
 from chu_platform.tables.rows import EVERY_ROW, Computed
 from chu_platform.tables.table import Layer, Layout, Table, Zone
 
@@ -72,6 +73,7 @@ population = Table(
     grain="une tranche d’âge de cinq ans d’un sexe, dans un département et une année",
     label="Population par département, sexe et âge",
     owner="team:references",
+    access=REFERENCES,
     columns=[
         Column("year", INTEGER, "année civile", "Année", key=True),
         Column("department_code", STRING, "code Insee du département : 01, 2A, 974", "Code département", key=True),

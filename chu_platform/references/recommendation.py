@@ -8,6 +8,7 @@ import pyarrow as pa
 from chu_platform.building_blocks.packaged_references import packaged, packaged_column, packaged_columns
 from chu_platform.tables.checks import holds, one_of
 from chu_platform.tables.columns import LONG, STRING, Column, arrow_schema
+from chu_platform.tables.policies import OPEN_DATA
 from chu_platform.tables.rows import EVERY_ROW, Computed
 from chu_platform.tables.table import Layer, Table, Zone
 
@@ -34,6 +35,7 @@ recommendation = Table(
     grain="la note d’un candidat pour un critère d’un domaine",
     label="Préconisations : notes et preuves",
     owner="team:references",
+    access=OPEN_DATA,
     columns=[
         Column("domain", STRING, "domaine de la préconisation", "Domaine", key=True),
         Column("candidate", STRING, "outil ou option comparé", "Candidat", key=True),

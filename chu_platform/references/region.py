@@ -4,6 +4,7 @@ import pyarrow as pa
 
 from chu_platform.building_blocks.packaged_references import packaged, packaged_columns
 from chu_platform.tables.columns import STRING, Column
+from chu_platform.tables.policies import REFERENCES
 from chu_platform.tables.rows import Computed
 from chu_platform.tables.table import Layer, Table, Zone
 
@@ -19,6 +20,7 @@ region = Table(
     grain="une région de France (découpage de 2016)",
     label="Régions",
     owner="team:references",
+    access=REFERENCES,
     columns=[
         Column(
             "region_code",

@@ -15,6 +15,7 @@ from chu_platform.building_blocks.packaged_references import (
 )
 from chu_platform.sources.european_standard_population_2013 import european_standard_population_2013
 from chu_platform.tables.columns import INTEGER, LONG, Column
+from chu_platform.tables.policies import REFERENCES
 from chu_platform.tables.rows import EVERY_ROW, Computed
 from chu_platform.tables.spark_sql import POPULATION_AGES
 from chu_platform.tables.table import Layer, Table, Zone
@@ -44,6 +45,7 @@ standard_population = Table(
     grain="une tranche d’âge de cinq ans",
     label="Population type européenne de 2013",
     owner="team:references",
+    access=REFERENCES,
     columns=[
         Column("age", INTEGER, "premier âge de la tranche de cinq ans ; 90 : 90 ans et plus", "Âge", key=True),
         Column("weight", LONG, "personnes de cette tranche, sur 100 000", "Poids", nullable=False),

@@ -10,6 +10,7 @@ from chu_platform.indicators.indicator import Indicator, Release, indicators
 from chu_platform.kpis.kpi_consultation_rate_by_establishment import kpi_consultation_rate_by_establishment
 from chu_platform.tables.columns import DOUBLE, LONG, STRING, Column
 from chu_platform.tables.maintenance_policy import KEPT
+from chu_platform.tables.policies import BEFORE_RELEASE, EDITIONS
 from chu_platform.tables.rows import Query
 from chu_platform.tables.table import Layer, Table, Zone
 
@@ -32,6 +33,7 @@ publication_coverage_exact = Table(
     grain="un niveau d’un indicateur publié, pour une nature de période",
     label="Part visible des indicateurs publiés, exacte",
     owner="team:privacy",
+    access=BEFORE_RELEASE,
     columns=[
         *CELLS,
         Column("events", DOUBLE, "nombre d’événements de toutes les lignes", "Événements", nullable=False),
@@ -77,6 +79,7 @@ publication_coverage = Table(
     grain="un niveau d’un indicateur publié, pour une nature de période ; sans les indicateurs de données publiques",
     label="Part visible des indicateurs publiés",
     owner="team:privacy",
+    access=EDITIONS,
     columns=[
         *CELLS,
         Column(

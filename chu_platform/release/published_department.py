@@ -3,6 +3,7 @@
 from chu_platform.references.department import department
 from chu_platform.references.region import region
 from chu_platform.tables.columns import STRING, Column
+from chu_platform.tables.policies import OPEN_DATA
 from chu_platform.tables.rows import Query
 from chu_platform.tables.table import Layer, Table, Zone
 
@@ -13,6 +14,7 @@ published_department = Table(
     grain="un département de France",
     label="Départements publiés",
     owner="team:privacy",
+    access=OPEN_DATA,
     public_source="Insee",
     columns=[
         Column("department_code", STRING, "code Insee du département", "Code département", key=True),

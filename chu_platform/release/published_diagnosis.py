@@ -10,6 +10,7 @@ from chu_platform.kpis.kpi_hospitalisation_rate_by_diagnosis import kpi_hospital
 from chu_platform.tables.checks import one_of
 from chu_platform.tables.columns import STRING, Column
 from chu_platform.tables.maintenance_policy import KEPT
+from chu_platform.tables.policies import EDITIONS
 from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import UNKNOWN, UNKNOWN_LABEL
 from chu_platform.tables.table import Layer, Layout, Table, Zone
@@ -21,6 +22,7 @@ published_diagnosis = Table(
     grain="un chapitre, une catégorie ou une feuille dont les indicateurs publiés ont un chiffre visible",
     label="Diagnostics publiés",
     owner="team:privacy",
+    access=EDITIONS,
     columns=[
         Column("level", STRING, "chapter (chapitre), category (catégorie) ou leaf (feuille)", "Niveau", key=True),
         Column("code", STRING, "code à ce niveau, sans le point", "Code", key=True),

@@ -9,6 +9,7 @@ from chu_platform.editions.tables import published_from
 from chu_platform.kpis.kpi_consultation_rate_by_establishment import kpi_consultation_rate_by_establishment
 from chu_platform.tables.columns import STRING, Column
 from chu_platform.tables.maintenance_policy import KEPT
+from chu_platform.tables.policies import EDITIONS
 from chu_platform.tables.rows import Query
 from chu_platform.tables.table import Layer, Layout, Table, Zone
 
@@ -19,6 +20,7 @@ published_establishment = Table(
     grain="un établissement dont les indicateurs publiés ont un chiffre visible",
     label="Établissements publiés",
     owner="team:privacy",
+    access=EDITIONS,
     columns=[
         Column("establishment_key", STRING, "identifiant : F et numéro FINESS, ou un autre préfixe", "Clé", key=True),
         Column(

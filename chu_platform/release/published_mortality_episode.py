@@ -1,6 +1,7 @@
 """The known episodes of excess mortality, which the portal names beside the monthly deaths."""
 
 from chu_platform.references.mortality_episode import mortality_episode
+from chu_platform.tables.policies import OPEN_DATA
 from chu_platform.tables.rows import Query
 from chu_platform.tables.table import Layer, Table, Zone
 
@@ -11,6 +12,7 @@ published_mortality_episode = Table(
     grain=mortality_episode.grain,
     label="Épisodes de surmortalité publiés",
     owner="team:privacy",
+    access=OPEN_DATA,
     public_source="Inserm, Santé publique France",
     columns=mortality_episode.columns,
     reads={"episode": mortality_episode},

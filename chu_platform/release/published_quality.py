@@ -22,6 +22,7 @@ from chu_platform.facts.fact_quality_indicator import fact_quality_indicator
 from chu_platform.references.department import department
 from chu_platform.tables.checks import holds
 from chu_platform.tables.columns import DOUBLE, INTEGER, LONG, STRING, Column
+from chu_platform.tables.policies import OPEN_DATA
 from chu_platform.tables.rows import Query
 from chu_platform.tables.table import Layer, Layout, Table, Zone
 
@@ -32,6 +33,7 @@ published_quality = Table(
     grain="un site dans une campagne pour un indicateur",
     label="Qualité des soins par site",
     owner="team:privacy",
+    access=OPEN_DATA,
     public_source="HAS",
     columns=[
         Column("campaign_year", STRING, "année de la campagne", "Campagne", key=True),

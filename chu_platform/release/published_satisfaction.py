@@ -20,6 +20,7 @@ from chu_platform.facts.fact_satisfaction import RESULT, fact_satisfaction
 from chu_platform.references.department import department
 from chu_platform.tables.checks import holds, one_of
 from chu_platform.tables.columns import STRING, Column
+from chu_platform.tables.policies import OPEN_DATA
 from chu_platform.tables.rows import Query
 from chu_platform.tables.table import Layer, Layout, Table, Zone
 
@@ -30,6 +31,7 @@ published_satisfaction = Table(
     grain="un site dans une campagne d’une enquête",
     label="Satisfaction par site",
     owner="team:privacy",
+    access=OPEN_DATA,
     public_source="HAS",
     columns=[
         Column("campaign_year", STRING, "année de la campagne", "Campagne", key=True),

@@ -16,6 +16,7 @@ from chu_platform.compat.check_evaluations import evaluations_by
 from chu_platform.tables.check_metadata import from_metadata
 from chu_platform.tables.checks import Check, CheckCategory, CheckType, holds, one_of
 from chu_platform.tables.columns import BOOLEAN, DOUBLE, STRING, Column, arrow_schema
+from chu_platform.tables.policies import EXACT_MEASURES, REPORTS
 from chu_platform.tables.rows import DECLARATIONS, EVENT_LOG, EVERY_ROW, Computed
 from chu_platform.tables.side_figures import published_measure
 from chu_platform.tables.table import Layer, Table, Zone
@@ -120,6 +121,7 @@ check_result_exact = Table(
     grain="un contrôle d’une table qui a été évalué, avec sa dernière mesure",
     label="Mesures exactes des contrôles",
     owner="team:platform",
+    access=EXACT_MEASURES,
     columns=[
         Column("layer", STRING, "couche de la table", "Couche", key=True),
         Column("table", STRING, "nom de la table", "Table", key=True),
@@ -150,6 +152,7 @@ check_result = Table(
     grain="un contrôle d’une table, avec son dernier résultat",
     label="Contrôles qualité",
     owner="team:platform",
+    access=REPORTS,
     columns=[
         Column("layer", STRING, "couche de la table", "Couche", key=True),
         Column("table", STRING, "nom de la table", "Table", key=True),

@@ -8,6 +8,7 @@ import pyarrow as pa
 from chu_platform.tables.checks import one_of
 from chu_platform.tables.columns import BOOLEAN, STRING, Column, arrow_schema
 from chu_platform.tables.influence import Influence
+from chu_platform.tables.policies import REPORTS
 from chu_platform.tables.rows import DECLARATIONS, EVERY_ROW, Computed, ExternalSource
 from chu_platform.tables.table import Layer, Table, Zone
 
@@ -56,6 +57,7 @@ column_lineage = Table(
     grain="une colonne d’une table et une colonne, une étape en amont, qui la fournit ou la détermine",
     label="Lignage des colonnes",
     owner="team:platform",
+    access=REPORTS,
     columns=[
         Column("layer", STRING, "couche de la table", "Couche", key=True),
         Column("table", STRING, "nom de la table", "Table", key=True),

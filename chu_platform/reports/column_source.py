@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import pyarrow as pa
 
 from chu_platform.tables.columns import BOOLEAN, STRING, Column, arrow_schema
+from chu_platform.tables.policies import REPORTS
 from chu_platform.tables.rows import DECLARATIONS, Computed
 from chu_platform.tables.table import Layer, Table, Zone
 
@@ -43,6 +44,7 @@ column_source = Table(
     grain="une colonne d’une table et une colonne livrée où son lignage aboutit",
     label="Sources des colonnes",
     owner="team:platform",
+    access=REPORTS,
     columns=[
         Column("layer", STRING, "couche de la table", "Couche", key=True),
         Column("table", STRING, "nom de la table", "Table", key=True),

@@ -1,6 +1,7 @@
 """How complete the register of deaths is, by year, sex and age: in which years rates of mortality can be compared."""
 
 from chu_platform.facts.fact_death_coverage import fact_death_coverage
+from chu_platform.tables.policies import REPORTS
 from chu_platform.tables.rows import Query
 from chu_platform.tables.table import Layer, Table, Zone
 
@@ -11,6 +12,7 @@ death_coverage = Table(
     grain=fact_death_coverage.grain,
     label="Couverture du registre des décès",
     owner="team:platform",
+    access=REPORTS,
     public_source="Insee",
     columns=fact_death_coverage.columns,
     reads={"coverage": fact_death_coverage},

@@ -37,6 +37,7 @@ from chu_platform.storage.provenance import is_database_table
 from chu_platform.storage.store import lake_root
 from chu_platform.tables.checks import CheckType, holds, none_in, one_of
 from chu_platform.tables.columns import BOOLEAN, LONG, STRING, Column, arrow_schema
+from chu_platform.tables.policies import DELIVERIES
 from chu_platform.tables.rows import ACCEPTANCES, DECLARATIONS, EVENT_LOG, EVERY_ROW, PACK, Computed
 from chu_platform.tables.table import Layer, Table, Zone
 
@@ -186,6 +187,7 @@ delivery = Table(
     grain="un contenu d’un chemin du dossier livré, ou un instantané d’un serveur de base de données",
     label="Registre des livraisons",
     owner="team:platform",
+    access=DELIVERIES,
     columns=[
         Column("path", STRING, "chemin dans le dossier livré ; PostgreSQL pour un serveur", "Chemin", key=True),
         Column(

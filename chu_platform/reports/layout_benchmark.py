@@ -10,6 +10,7 @@ from chu_platform.building_blocks.measurement_file import MEDIAN_WITHIN_LIMITS
 from chu_platform.layouts.results import COLD, COLUMNS, MEASUREMENTS, WARM, results_file
 from chu_platform.settings import Settings
 from chu_platform.tables.checks import holds, one_of
+from chu_platform.tables.policies import EXACT_MEASURES
 from chu_platform.tables.rows import Computed
 from chu_platform.tables.table import Layer, Table, Zone
 
@@ -28,6 +29,7 @@ layout_benchmark = Table(
     grain="une requête mesurée sur une disposition des tables, un moteur, une machine et une échelle, à froid ou à chaud",
     label="Temps de réponse par disposition",
     owner="team:platform",
+    access=EXACT_MEASURES,
     columns=COLUMNS,
     rows=Computed(
         measurements,

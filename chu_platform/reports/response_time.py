@@ -5,6 +5,7 @@ It is the part of `reports/layout_benchmark` that tells nothing of a real lake b
 
 from chu_platform.layouts.results import COLUMNS
 from chu_platform.reports.layout_benchmark import layout_benchmark
+from chu_platform.tables.policies import REPORTS
 from chu_platform.tables.rows import Query
 from chu_platform.tables.table import Layer, Table, Zone
 
@@ -20,6 +21,7 @@ response_time = Table(
     grain="une requête mesurée sur une disposition des tables, un moteur, une machine et une échelle, à froid ou à chaud",
     label="Temps de réponse publiés",
     owner="team:platform",
+    access=REPORTS,
     columns=[column for column in COLUMNS if column.name in PUBLISHED],
     reads={"measured": layout_benchmark},
     rows=Query(sql=f"SELECT {', '.join(PUBLISHED)} FROM {{measured}}"),

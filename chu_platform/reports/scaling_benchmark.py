@@ -10,6 +10,7 @@ from chu_platform.building_blocks.measurement_file import MEDIAN_WITHIN_LIMITS
 from chu_platform.scaling.results import CLUSTERS, COLUMNS, MEASUREMENTS, PROGRAM, results_file
 from chu_platform.settings import Settings
 from chu_platform.tables.checks import holds, one_of
+from chu_platform.tables.policies import REPORTS
 from chu_platform.tables.rows import Computed
 from chu_platform.tables.table import Layer, Table, Zone
 
@@ -28,6 +29,7 @@ scaling_benchmark = Table(
     grain="une requête, ou le programme entier, mesuré sur une grappe, une machine et une échelle",
     label="Scalabilité et élasticité mesurées",
     owner="team:platform",
+    access=REPORTS,
     columns=COLUMNS,
     rows=Computed(
         measurements,

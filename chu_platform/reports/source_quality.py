@@ -14,6 +14,7 @@ from chu_platform.ingest.delivered import delivered_rows, delivered_tables
 from chu_platform.reports.readings import last_materializations
 from chu_platform.tables.checks import MISUNDERSTOOD_WARNING, one_of
 from chu_platform.tables.columns import DOUBLE, LONG, STRING, Column, arrow_schema
+from chu_platform.tables.policies import REPORTS
 from chu_platform.tables.rows import DECLARATIONS, EVENT_LOG, EVERY_ROW, Computed
 from chu_platform.tables.side_figures import published_count
 from chu_platform.tables.table import Layer, Table, Zone
@@ -90,6 +91,7 @@ source_quality = Table(
     grain="une source et sa dernière livraison lue ; hors sources publiques, sans le nombre de lignes livrées et gardées, les autres nombres à vingt près et vides de 1 à 10",
     label="Qualité des livraisons",
     owner="team:platform",
+    access=REPORTS,
     columns=[
         Column("source", STRING, "table source", "Source", key=True),
         Column("label", STRING, "son nom pour les lecteurs", "Intitulé", nullable=False),

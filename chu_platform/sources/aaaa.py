@@ -3,6 +3,7 @@
 from chu_platform.ingest.care_tables import CareTable
 from chu_platform.ingest.delivered import Delivered
 from chu_platform.tables.columns import INTEGER, STRING, Column
+from chu_platform.tables.policies import DELIVERED_CARE
 from chu_platform.tables.table import Layer, Table, Zone
 
 aaaa = Table(
@@ -12,6 +13,7 @@ aaaa = Table(
     grain="une ligne d’une table de travail sans clé",
     label="Table de travail AAAA",
     owner="team:care-data",
+    access=DELIVERED_CARE,
     columns=[
         Column("Id", INTEGER, "numéro", "Identifiant", identifying=True),
         Column("Num", INTEGER, "numéro", "Numéro"),
@@ -19,7 +21,7 @@ aaaa = Table(
         Column("Nom", STRING, "nom de famille", "Nom", identifying=True),
         Column("Prenom", STRING, "prénom", "Prénom", identifying=True),
         Column("Adresse", STRING, "adresse", "Adresse", identifying=True),
-        Column("Code_diag", STRING, "code CIM-10", "Code diagnostic"),
+        Column("Code_diag", STRING, "code CIM-10", "Code diagnostic", sensitive=True),
     ],
     rows=Delivered(CareTable("AAAA")),
 )

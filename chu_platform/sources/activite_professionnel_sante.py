@@ -5,6 +5,7 @@ from chu_platform.ingest.delivered import Delivered
 from chu_platform.ingest.delivered_files import DeliveredFiles
 from chu_platform.ingest.identifiers import ORGANISATION, PROFESSIONAL
 from chu_platform.tables.columns import STRING, Column
+from chu_platform.tables.policies import DELIVERED_PROFESSIONALS
 from chu_platform.tables.table import Layer, Table, Zone
 
 activite_professionnel_sante = Table(
@@ -14,6 +15,7 @@ activite_professionnel_sante = Table(
     grain="une activité d’un professionnel dans un établissement",
     label="Activités des professionnels de santé",
     owner="team:registers",
+    access=DELIVERED_PROFESSIONALS,
     public_source="RPPS",
     columns=[
         Column(

@@ -3,6 +3,7 @@
 from chu_platform.ingest.care_tables import CareTable
 from chu_platform.ingest.delivered import Delivered
 from chu_platform.tables.columns import INTEGER, Column
+from chu_platform.tables.policies import DELIVERED_CARE
 from chu_platform.tables.table import Layer, Table, Zone
 
 adher = Table(
@@ -12,6 +13,7 @@ adher = Table(
     grain="une adhésion d’un patient à une mutuelle",
     label="Adhésions aux mutuelles",
     owner="team:care-data",
+    access=DELIVERED_CARE,
     columns=[
         Column("Id_patient", INTEGER, "numéro du patient", "Identifiant du patient", identifying=True),
         Column("Id_mut", INTEGER, "numéro de la mutuelle", "Identifiant de la mutuelle"),

@@ -7,6 +7,7 @@ from chu_platform.ingest.delivered import Delivered
 from chu_platform.ingest.identifiers import DIAGNOSIS, PROFESSIONAL
 from chu_platform.tables.columns import DATE, INTEGER, STRING, Column
 from chu_platform.tables.partitions import MONTHLY
+from chu_platform.tables.policies import dated_care
 from chu_platform.tables.table import Layer, Table, Zone
 
 # SQL that is null if a text does not begin with an hour.
@@ -19,6 +20,7 @@ consultation = Table(
     grain="une consultation",
     label="Consultations",
     owner="team:care-data",
+    access=dated_care("Date"),
     columns=[
         Column("Num_consultation", INTEGER, "numéro de la consultation", "Numéro de consultation", key=True),
         Column("Id_mut", INTEGER, "numéro de la mutuelle du patient ; 0 : aucune", "Identifiant de la mutuelle"),
@@ -30,8 +32,10 @@ consultation = Table(
             "Identifiant du professionnel",
             identifying=True,
         ),
-        Column("Code_diag", STRING, "code CIM-10 sans le point", "Code diagnostic"),
-        Column("Motif", STRING, "motif donné pour la consultation, texte libre", "Motif", identifying=True),
+        Column("Code_diag", STRING, "code CIM-10 sans le point", "Code diagnostic", sensitive=True),
+        Column(
+            "Motif", STRING, "motif donné pour la consultation, texte libre", "Motif", identifying=True, sensitive=True
+        ),
         Column("Date", DATE, "jour de la consultation", "Date", nullable=False),
         Column("Heure_debut", STRING, "heure de début, HH:MM:SS", "Heure de début"),
         Column(

@@ -4,6 +4,7 @@ from chu_platform.ingest.care_tables import CareTable
 from chu_platform.ingest.date_forms import DateForm
 from chu_platform.ingest.delivered import Delivered
 from chu_platform.tables.columns import STRING, Column
+from chu_platform.tables.policies import DELIVERED_CARE
 from chu_platform.tables.table import Layer, Table, Zone
 
 date_scratch = Table(
@@ -13,6 +14,7 @@ date_scratch = Table(
     grain="une ligne d’une table de travail sans clé",
     label="Table de travail date",
     owner="team:care-data",
+    access=DELIVERED_CARE,
     columns=[
         Column("date1", STRING, "date en texte, JJ/MM/AAAA", "Date 1"),
         Column("date2", STRING, "date en texte, JJ/MM/AAAA", "Date 2"),

@@ -26,6 +26,7 @@ from chu_platform.ingest.identifiers import CERTIFICATE, COMMUNE
 from chu_platform.ingest.names import NAME
 from chu_platform.sources.opposition_deces import withdrawn_deaths
 from chu_platform.tables.partitions import DEATH_YEARS
+from chu_platform.tables.policies import DELIVERED_DEATHS
 from chu_platform.tables.table import Layer, Table, Zone
 
 deces = Table(
@@ -35,6 +36,7 @@ deces = Table(
     grain="une ligne du registre des décès",
     label="Décès en France (Insee)",
     owner="team:registers",
+    access=DELIVERED_DEATHS,
     public_source="Insee",
     columns=[
         NOM,

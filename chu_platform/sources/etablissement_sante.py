@@ -7,6 +7,7 @@ from chu_platform.ingest.delivered import Delivered, delivered_text
 from chu_platform.ingest.delivered_files import DeliveredFiles
 from chu_platform.ingest.identifiers import COMMUNE, FINESS, ORGANISATION, PLAIN, POSTAL_CODE, is_identifier
 from chu_platform.tables.columns import STRING, Column
+from chu_platform.tables.policies import DELIVERED_PROFESSIONALS
 from chu_platform.tables.table import Layer, Table, Zone
 
 _CODE: Final = "^[^0-9A-Z]*({codes})([.,]0+)?[^0-9A-Z]*$"
@@ -33,6 +34,7 @@ etablissement_sante = Table(
     grain="une ligne du registre des établissements",
     label="Établissements de santé",
     owner="team:registers",
+    access=DELIVERED_PROFESSIONALS,
     public_source="FINESS",
     columns=[
         Column("adresse", STRING, "adresse de l’établissement", "Adresse", identifying=True),

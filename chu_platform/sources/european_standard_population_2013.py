@@ -4,6 +4,7 @@ from chu_platform.ingest.csv_format import CsvFormat
 from chu_platform.ingest.delivered import Delivered, RowCheck
 from chu_platform.ingest.delivered_files import DeliveredFiles
 from chu_platform.tables.columns import INTEGER, LONG, Column
+from chu_platform.tables.policies import WITHOUT_PERSONS
 from chu_platform.tables.spark_sql import POPULATION_AGES
 from chu_platform.tables.table import Layer, Table, Zone
 
@@ -14,6 +15,7 @@ european_standard_population_2013 = Table(
     grain="une tranche d’âge de cinq ans",
     label="Population type livrée (Eurostat)",
     owner="team:references",
+    access=WITHOUT_PERSONS,
     public_source="Eurostat",
     columns=[
         Column("age", INTEGER, "premier âge de la tranche de cinq ans ; 90 : 90 ans et plus", "Âge", key=True),

@@ -11,6 +11,7 @@ from chu_platform.ingest.identifiers import DIAGNOSIS, ORGANISATION
 from chu_platform.ingest.number_forms import COUNT
 from chu_platform.tables.columns import DATE, INTEGER, STRING, Column
 from chu_platform.tables.partitions import MONTHLY
+from chu_platform.tables.policies import dated_care
 from chu_platform.tables.table import Layer, Table, Zone
 
 # No stay lasts a century.
@@ -23,6 +24,7 @@ hospitalisations = Table(
     grain="un séjour hospitalier",
     label="Séjours hospitaliers",
     owner="team:registers",
+    access=dated_care("Date_Entree"),
     columns=[
         Column("Num_Hospitalisation", INTEGER, "numéro du séjour", "Numéro d’hospitalisation", key=True),
         Column("Id_patient", INTEGER, "numéro du patient", "Identifiant du patient", identifying=True),
@@ -32,8 +34,10 @@ hospitalisations = Table(
             "établissement : F et numéro FINESS, quelques-uns suivis d’une date",
             "Identifiant de l’organisation",
         ),
-        Column("Code_diagnostic", STRING, "code CIM-10 sans le point", "Code diagnostic"),
-        Column("Suite_diagnostic_consultation", STRING, "libellé du diagnostic", "Libellé du diagnostic"),
+        Column("Code_diagnostic", STRING, "code CIM-10 sans le point", "Code diagnostic", sensitive=True),
+        Column(
+            "Suite_diagnostic_consultation", STRING, "libellé du diagnostic", "Libellé du diagnostic", sensitive=True
+        ),
         Column("Date_Entree", DATE, "jour d’entrée", "Date d’entrée", nullable=False),
         Column(
             "Jour_Hospitalisation",

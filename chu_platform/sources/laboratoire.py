@@ -3,6 +3,7 @@
 from chu_platform.ingest.care_tables import CareTable
 from chu_platform.ingest.delivered import Delivered
 from chu_platform.tables.columns import INTEGER, STRING, Column
+from chu_platform.tables.policies import WITHOUT_PERSONS
 from chu_platform.tables.table import Layer, Table, Zone
 
 laboratoire = Table(
@@ -12,6 +13,7 @@ laboratoire = Table(
     grain="un laboratoire",
     label="Laboratoires",
     owner="team:care-data",
+    access=WITHOUT_PERSONS,
     columns=[
         Column("Id_labo", INTEGER, "numéro du laboratoire", "Identifiant du laboratoire", key=True),
         Column("Laboratoire", STRING, "nom du laboratoire", "Laboratoire"),

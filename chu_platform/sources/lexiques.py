@@ -4,6 +4,7 @@ from chu_platform.building_blocks.care_quality import HAS_FORMATS, spellings
 from chu_platform.ingest.delivered import Delivered
 from chu_platform.ingest.delivered_files import DeliveredFiles
 from chu_platform.tables.columns import STRING, Column
+from chu_platform.tables.policies import WITHOUT_PERSONS
 from chu_platform.tables.table import Layer, Table, Zone
 
 lexiques = Table(
@@ -13,6 +14,7 @@ lexiques = Table(
     grain="une variable d’un lexique",
     label="Lexiques des enquêtes",
     owner="team:surveys",
+    access=WITHOUT_PERSONS,
     public_source="HAS",
     columns=[
         Column("enquete", STRING, "enquête, d’après le nom du fichier", "Enquête", key=True),

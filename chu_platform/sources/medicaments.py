@@ -4,6 +4,7 @@ from chu_platform.ingest.care_tables import CareTable
 from chu_platform.ingest.delivered import Delivered
 from chu_platform.ingest.identifiers import PLAIN
 from chu_platform.tables.columns import STRING, Column
+from chu_platform.tables.policies import WITHOUT_PERSONS
 from chu_platform.tables.table import Layer, Table, Zone
 
 medicaments = Table(
@@ -13,6 +14,7 @@ medicaments = Table(
     grain="un médicament de la base de données publique des médicaments",
     label="Médicaments",
     owner="team:care-data",
+    access=WITHOUT_PERSONS,
     columns=[
         Column("Code_CIS", STRING, "code CIS du médicament", "Code CIS", key=True),
         Column("Denomination", STRING, "dénomination du médicament", "Dénomination"),

@@ -7,6 +7,7 @@ from chu_platform.ingest.delivered import Delivered, RowCheck
 from chu_platform.ingest.delivered_files import DeliveredFiles
 from chu_platform.tables.columns import INTEGER, STRING, Column
 from chu_platform.tables.duckdb_sql import sql_name
+from chu_platform.tables.policies import WITHOUT_PERSONS
 from chu_platform.tables.table import Layer, Table, Zone
 
 AGES: Final = [str(age) for age in range(100)]
@@ -18,6 +19,7 @@ mortality_quotients_sex_age = Table(
     grain="un sexe et une année",
     label="Tables de mortalité livrées (Insee)",
     owner="team:references",
+    access=WITHOUT_PERSONS,
     public_source="Insee",
     columns=[
         Column("year", INTEGER, "dernière des trois années dont la table est la moyenne", "Année", key=True),

@@ -3,6 +3,7 @@
 from chu_platform.ingest.care_tables import CareTable
 from chu_platform.ingest.delivered import Delivered
 from chu_platform.tables.columns import INTEGER, STRING, Column
+from chu_platform.tables.policies import WITHOUT_PERSONS
 from chu_platform.tables.table import Layer, Table, Zone
 
 mutuelle = Table(
@@ -12,6 +13,7 @@ mutuelle = Table(
     grain="une mutuelle (assurance complémentaire)",
     label="Mutuelles",
     owner="team:care-data",
+    access=WITHOUT_PERSONS,
     columns=[
         Column("Id_Mut", INTEGER, "numéro de la mutuelle", "Identifiant de la mutuelle", key=True),
         Column("Nom", STRING, "nom de la mutuelle", "Nom"),

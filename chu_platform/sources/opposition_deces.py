@@ -21,6 +21,7 @@ from chu_platform.ingest.delivered import Delivered, RowCheck, Withdrawals
 from chu_platform.ingest.delivered_files import DeliveredFiles
 from chu_platform.ingest.identifiers import CERTIFICATE, COMMUNE, is_identifier
 from chu_platform.tables.columns import STRING, Column
+from chu_platform.tables.policies import OPPOSITIONS
 from chu_platform.tables.table import Layer, Table, Zone
 
 # INSEE's name is fichier-opposition-deces and a date. People name it in other words too, in another order.
@@ -39,6 +40,7 @@ opposition_deces = Table(
     grain="un décès que la famille a fait retirer du registre publié",
     label="Oppositions à la publication d’un décès (Insee)",
     owner="team:registers",
+    access=OPPOSITIONS,
     columns=[
         DATEDECES,
         code_lieu_deces("lieudeces"),

@@ -14,6 +14,7 @@ from chu_platform.ingest.delivered_files import DeliveredFiles
 from chu_platform.ingest.identifiers import FINESS
 from chu_platform.ingest.number_forms import COUNT
 from chu_platform.tables.columns import INTEGER, STRING, Column
+from chu_platform.tables.policies import WITHOUT_PERSONS
 from chu_platform.tables.table import Layer, Table, Zone
 
 NAMES = ("sources", "finess", "raison_sociale", "libelle_region", "cat")
@@ -25,6 +26,7 @@ participants = Table(
     grain="un site dans une campagne d’une enquête",
     label="Participants aux campagnes de qualité",
     owner="team:surveys",
+    access=WITHOUT_PERSONS,
     columns=[
         Column("enquete", STRING, "enquête, d’après le nom du fichier", "Enquête", key=True),
         Column("recueil", STRING, "année de la campagne, d’après le nom du fichier", "Année de campagne", key=True),

@@ -8,6 +8,7 @@ from chu_platform.ingest.date_forms import DateForm
 from chu_platform.ingest.delivered import Delivered, delivered_text
 from chu_platform.ingest.identifiers import PLAIN, POSTAL_CODE, is_identifier, trimmed
 from chu_platform.tables.columns import INTEGER, STRING, Column
+from chu_platform.tables.policies import DELIVERED_CARE
 from chu_platform.tables.table import Layer, Table, Zone
 
 # Words and letters for the sex, besides those of the group. Digits are not among them: 0 and 1, or 1 and 2.
@@ -26,6 +27,7 @@ patient = Table(
     grain="un patient du groupe",
     label="Patients",
     owner="team:care-data",
+    access=DELIVERED_CARE,
     columns=[
         Column(
             "Id_patient",
@@ -64,9 +66,11 @@ patient = Table(
             "Numéro de sécurité sociale",
             identifying=True,
         ),
-        Column("Groupe_sanguin", STRING, "groupe sanguin du patient", "Groupe sanguin", identifying=True),
-        Column("Poid", STRING, "poids, en texte", "Poids", identifying=True),
-        Column("Taille", STRING, "taille, en texte", "Taille", identifying=True),
+        Column(
+            "Groupe_sanguin", STRING, "groupe sanguin du patient", "Groupe sanguin", identifying=True, sensitive=True
+        ),
+        Column("Poid", STRING, "poids, en texte", "Poids", identifying=True, sensitive=True),
+        Column("Taille", STRING, "taille, en texte", "Taille", identifying=True, sensitive=True),
     ],
     rows=Delivered(
         CareTable("Patient", {"Date": DateForm.US}),

@@ -7,6 +7,7 @@ from chu_platform.ingest.delivered import Delivered, RowCheck
 from chu_platform.ingest.delivered_files import DeliveredFiles
 from chu_platform.tables.columns import INTEGER, LONG, STRING, Column
 from chu_platform.tables.duckdb_sql import sql_name
+from chu_platform.tables.policies import WITHOUT_PERSONS
 from chu_platform.tables.spark_sql import POPULATION_AGES
 from chu_platform.tables.table import Layer, Table, Zone
 
@@ -19,6 +20,7 @@ population_department_sex_age = Table(
     grain="un département, un sexe et une année",
     label="Population livrée (Insee)",
     owner="team:references",
+    access=WITHOUT_PERSONS,
     public_source="Insee",
     columns=[
         Column("year", INTEGER, "année du 1er janvier", "Année", key=True),

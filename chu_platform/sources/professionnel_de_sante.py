@@ -4,6 +4,7 @@ from chu_platform.ingest.care_tables import CareTable
 from chu_platform.ingest.delivered import Delivered
 from chu_platform.ingest.identifiers import PLAIN, PROFESSIONAL
 from chu_platform.tables.columns import STRING, Column
+from chu_platform.tables.policies import DELIVERED_PROFESSIONALS
 from chu_platform.tables.table import Layer, Table, Zone
 
 professionnel_de_sante = Table(
@@ -13,6 +14,7 @@ professionnel_de_sante = Table(
     grain="un professionnel connu de la base de soins",
     label="Professionnels de santé (base de soins)",
     owner="team:care-data",
+    access=DELIVERED_PROFESSIONALS,
     columns=[
         Column(
             "Identifiant",

@@ -5,6 +5,7 @@ from chu_platform.ingest.delivered import Delivered
 from chu_platform.ingest.delivered_files import DeliveredFiles
 from chu_platform.ingest.identifiers import PROFESSIONAL
 from chu_platform.tables.columns import STRING, Column
+from chu_platform.tables.policies import DELIVERED_PROFESSIONALS
 from chu_platform.tables.table import Layer, Table, Zone
 
 professionnel_sante = Table(
@@ -14,6 +15,7 @@ professionnel_sante = Table(
     grain="une ligne du registre des professionnels",
     label="Professionnels de santé (registre)",
     owner="team:registers",
+    access=DELIVERED_PROFESSIONALS,
     public_source="RPPS",
     columns=[
         Column(

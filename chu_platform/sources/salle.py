@@ -3,6 +3,7 @@
 from chu_platform.ingest.care_tables import CareTable
 from chu_platform.ingest.delivered import Delivered
 from chu_platform.tables.columns import INTEGER, STRING, Column
+from chu_platform.tables.policies import DELIVERED_CARE
 from chu_platform.tables.table import Layer, Table, Zone
 
 salle = Table(
@@ -12,6 +13,7 @@ salle = Table(
     grain="une salle utilisée dans une consultation",
     label="Salles",
     owner="team:care-data",
+    access=DELIVERED_CARE,
     columns=[
         Column("Id_salle", STRING, "identifiant de la salle", "Identifiant de la salle", key=True),
         Column("Num_consultation", INTEGER, "numéro de la consultation", "Numéro de consultation"),

@@ -46,7 +46,8 @@ class Grant:
     """A profile may read rows of a table for a purpose.
 
     `columns` are the names of the readable columns; None means all. With `masks_small`, figures of cells of 1 to 10
-    persons are masked for the profile.
+    persons are masked for the profile. `own` is the column that tells the own rows of `rows`: the key of the
+    establishment (F and its FINESS number), or the pseudonym of the professional. Raises ValueError without it.
     """
 
     profile: Profile
@@ -54,6 +55,11 @@ class Grant:
     rows: RowsOf = RowsOf.EVERYBODY
     columns: Sequence[str] | None = None
     masks_small: bool = False
+    own: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.own is None) is not (self.rows is RowsOf.EVERYBODY):
+            raise ValueError("a grant of own rows, and no other, names the column that tells them")
 
 
 @dataclass(frozen=True)
@@ -61,7 +67,9 @@ class AccessPolicy:
     """The access policy of a table.
 
     `purpose` is why the rows exist. `legal_basis` is French and names the article. `retention_months` is the number of
-    months that rows are kept, and None means as long as the lake exists; `retention_reason` (French) says why.
+    months that rows are kept; None if no age ends it. `retention_reason` (French) says what ends it, and why. `expired`
+    is the DuckDB SQL of the rows that are kept too long: `{limit}` in it is the day, as text, of so many months ago.
+    Raises ValueError if only one of months and `expired` is given.
     """
 
     purpose: Purpose
@@ -69,6 +77,11 @@ class AccessPolicy:
     retention_months: int | None
     retention_reason: str
     grants: Sequence[Grant] = ()
+    expired: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.retention_months is None) is not (self.expired is None):
+            raise ValueError("a retention in months and the rows that it ends belong together")
 
     def grants_of(self, profile: Profile, purpose: Purpose) -> Sequence[Grant]:
         """The grants of a profile for a purpose; none if the table is denied to it."""

@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+from pydantic_core import to_json
 
 from chu_platform.catalogue import catalogue
 from chu_platform.describe_catalogue import described_catalogue
@@ -50,6 +51,7 @@ def test_every_table_is_described_as_it_is_declared(described: DescribedCatalogu
         assert (shown.key, list(shown.partition_by)) == (declared.key, list(declared.partition_by))
         assert shown.expected is declared.freshness
         assert shown.code_version == declared.code_version
+        assert to_json(shown.access) == to_json(declared.access)
         assert shown.query == declared.rows.declaration.get("query", shown.query)
 
 
