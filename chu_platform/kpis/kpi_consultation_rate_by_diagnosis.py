@@ -48,7 +48,7 @@ from chu_platform.sdc.primary_rules import PrimaryRules
 from chu_platform.tables.indicator_questions import IndicatorQuestion
 from chu_platform.tables.partitions import YEARS
 from chu_platform.tables.period_sql import Periods
-from chu_platform.tables.policies import EXACT
+from chu_platform.tables.policies import EXACT_FIGURES
 from chu_platform.tables.rows import Query
 from chu_platform.tables.table import Layer, Layout, Table, Zone
 
@@ -72,7 +72,7 @@ EXACT = Table(
     grain="un chapitre, une catégorie ou une feuille, dans une période avec des consultations",
     label="Taux de consultation par diagnostic",
     owner="team:kpis",
-    access=EXACT,
+    access=EXACT_FIGURES,
     columns=[
         *PERIOD_COLUMNS,
         *LEVEL_COLUMNS,

@@ -26,7 +26,7 @@ from chu_platform.tables.checks import holds, none_in
 from chu_platform.tables.columns import DOUBLE, LONG, STRING, Column
 from chu_platform.tables.indicator_questions import Count, Course, IndicatorQuestion, LevelTexts, Measure, Parameter
 from chu_platform.tables.period_sql import Periods
-from chu_platform.tables.policies import BEFORE_RELEASE, EXACT
+from chu_platform.tables.policies import BEFORE_RELEASE, EXACT_FIGURES
 from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import AGE_BANDS, UNKNOWN_BAND, spark_text
 from chu_platform.tables.table import Layer, Table, Zone
@@ -145,7 +145,7 @@ EXACT = Table(
     grain="l’ensemble, un sexe, une tranche d’âge ou un chapitre, dans une année ou l’ensemble, avec des séjours",
     label="Suites des séjours hospitaliers",
     owner="team:kpis",
-    access=EXACT,
+    access=EXACT_FIGURES,
     columns=[
         *PERIOD_COLUMNS,
         *LEVEL_COLUMNS,

@@ -27,7 +27,7 @@ from chu_platform.recomputation.recomputation import InputSet, Recomputation
 from chu_platform.tables.checks import sums_to
 from chu_platform.tables.indicator_questions import IndicatorQuestion
 from chu_platform.tables.period_sql import Periods
-from chu_platform.tables.policies import EXACT
+from chu_platform.tables.policies import EXACT_FIGURES
 from chu_platform.tables.rows import Query
 from chu_platform.tables.table import Layer, Layout, Table, Zone
 
@@ -57,7 +57,7 @@ EXACT = Table(
     grain="une période, du premier séjour au dernier",
     label="Taux d’hospitalisation",
     owner="team:kpis",
-    access=EXACT,
+    access=EXACT_FIGURES,
     columns=[
         *PERIOD_COLUMNS,
         *COUNT_COLUMNS,

@@ -35,7 +35,7 @@ from chu_platform.recomputation.recomputation import InputSet, Recomputation
 from chu_platform.sdc.diagnosis_cells import diagnosis_cells, diagnosis_relations
 from chu_platform.tables.indicator_questions import IndicatorQuestion
 from chu_platform.tables.period_sql import Periods
-from chu_platform.tables.policies import EXACT
+from chu_platform.tables.policies import EXACT_FIGURES
 from chu_platform.tables.rows import Query
 from chu_platform.tables.table import Layer, Layout, Table, Zone
 
@@ -53,7 +53,7 @@ EXACT = Table(
     grain="un chapitre, une catégorie ou une feuille, dans une période avec des séjours",
     label="Taux d’hospitalisation par diagnostic",
     owner="team:kpis",
-    access=EXACT,
+    access=EXACT_FIGURES,
     columns=[
         *PERIOD_COLUMNS,
         *LEVEL_COLUMNS,

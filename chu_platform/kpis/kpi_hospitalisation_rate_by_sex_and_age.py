@@ -40,7 +40,7 @@ from chu_platform.tables.checks import holds, none_in
 from chu_platform.tables.columns import DOUBLE, STRING, Column
 from chu_platform.tables.indicator_questions import IndicatorQuestion
 from chu_platform.tables.period_sql import Periods
-from chu_platform.tables.policies import EXACT
+from chu_platform.tables.policies import EXACT_FIGURES
 from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import AGE_BANDS, ALL, UNKNOWN_BAND
 from chu_platform.tables.table import Layer, Layout, Table, Zone
@@ -126,7 +126,7 @@ EXACT = Table(
     grain="un sexe et une tranche d’âge, totaux compris, dans une période, du premier séjour au dernier",
     label="Taux d’hospitalisation par sexe et âge",
     owner="team:kpis",
-    access=EXACT,
+    access=EXACT_FIGURES,
     columns=[
         *PERIOD_COLUMNS,
         Column("sex", STRING, "F, M ou all (ensemble)", "Sexe", key=True),

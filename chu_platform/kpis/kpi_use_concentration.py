@@ -25,7 +25,7 @@ from chu_platform.tables.checks import holds, none_in
 from chu_platform.tables.columns import BOOLEAN, DOUBLE, LONG, Column
 from chu_platform.tables.indicator_questions import Count, Course, IndicatorQuestion, LevelTexts, Measure, Parameter
 from chu_platform.tables.period_sql import Periods
-from chu_platform.tables.policies import BEFORE_RELEASE, EXACT
+from chu_platform.tables.policies import BEFORE_RELEASE, EXACT_FIGURES
 from chu_platform.tables.rows import Query
 from chu_platform.tables.table import Layer, Table, Zone
 
@@ -191,7 +191,7 @@ EXACT = Table(
     grain="une période avec des consultations",
     label="Recours dans le temps : nouveaux patients, concentration, soir et nuit",
     owner="team:kpis",
-    access=EXACT,
+    access=EXACT_FIGURES,
     columns=[
         *PERIOD_COLUMNS,
         _whole("events", "nombre de consultations de la période", "Consultations"),

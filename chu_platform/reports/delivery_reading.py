@@ -10,7 +10,7 @@ from chu_platform.ingest.delivered import delivered_tables
 from chu_platform.reports.readings import Materialization, last_materializations, materializations_since
 from chu_platform.tables.checks import CheckType, holds
 from chu_platform.tables.columns import LONG, STRING, Column, arrow_schema
-from chu_platform.tables.policies import READINGS
+from chu_platform.tables.policies import DELIVERIES
 from chu_platform.tables.rows import DECLARATIONS, EVENT_LOG, EVERY_ROW, Computed
 from chu_platform.tables.table import Layer, Table, Zone
 
@@ -69,7 +69,7 @@ delivery_reading = Table(
     grain="un fichier livré ou une table de la base de données, tels qu’une table source les a lus",
     label="Lectures des livraisons",
     owner="team:platform",
-    access=READINGS,
+    access=DELIVERIES,
     columns=[
         Column(
             "path", STRING, "chemin dans le dossier livré, ou table de la base de données", "Fichier ou table", key=True

@@ -64,12 +64,12 @@ class Grant:
 
 @dataclass(frozen=True)
 class AccessPolicy:
-    """The access policy of a table.
+    """The access policy of a table. Its texts are French.
 
-    `purpose` is why the rows exist. `legal_basis` is French and names the article. `retention_months` is the number of
-    months that rows are kept; None if no age ends it. `retention_reason` (French) says what ends it, and why. `expired`
-    is the DuckDB SQL of the rows that are kept too long: `{limit}` in it is the day, as text, of so many months ago.
-    Raises ValueError if only one of months and `expired` is given.
+    `purpose` is why the rows exist, `persons` whom they are about. `legal_basis` names the article. `retention_months`
+    is the number of months that rows are kept; None if no age ends it. `retention_reason` says what ends it, and why.
+    `expired` is the DuckDB SQL of the rows that are kept too long: `{limit}` in it is the day, as text, of so many
+    months ago. Raises ValueError if only one of months and `expired` is given.
     """
 
     purpose: Purpose
@@ -78,6 +78,7 @@ class AccessPolicy:
     retention_reason: str
     grants: Sequence[Grant] = ()
     expired: str | None = None
+    persons: str = ""
 
     def __post_init__(self) -> None:
         if (self.retention_months is None) is not (self.expired is None):

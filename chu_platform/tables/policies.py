@@ -22,7 +22,6 @@ OF_CARE: Final = (
     "CSP, art. L. 6113-7 (analyse de l’activité des établissements)"
 )
 OF_ANALYSIS: Final = f"{OF_CARE} ; pour la recherche et la statistique : RGPD, art. 9(2)(j) et 89(1)"
-OF_PUBLIC_HEALTH: Final = "RGPD, art. 6(1)(e) (mission d’intérêt public) et 9(2)(i) (santé publique)"
 OF_PROFESSIONALS: Final = (
     "RGPD, art. 6(1)(e) (mission d’intérêt public) ; données publiques du répertoire des professionnels de santé, "
     "réutilisées selon le CRPA, art. L. 321-1"
@@ -37,6 +36,12 @@ OF_ANONYMOUS: Final = (
     "anonyme (considérant 26)"
 )
 
+# Whom the rows are about, in French.
+PATIENTS: Final = "patients et professionnels de santé du groupe"
+PROFESSIONALS: Final = "professionnels de santé"
+THE_DECEASED: Final = "personnes décédées"
+NOBODY: Final = "personne"
+
 # Reasons of the retention, in French.
 WHILE_DELIVERED: Final = (
     "Tant que la dernière livraison contient la ligne ; ses anciennes versions sont détruites par la maintenance après "
@@ -44,58 +49,55 @@ WHILE_DELIVERED: Final = (
 )
 WHILE_READ: Final = "Aussi longtemps que les lignes dont elle est calculée, puisqu’elle est recalculée avec elles"
 WHILE_PUBLISHED: Final = "Tant que l’édition est la dernière publiée ; les éditions remplacées quittent la zone publiée"
+WHILE_COMPARED: Final = (
+    "Aussi longtemps que le lac : une édition est comparée à toutes les précédentes, pour que deux éditions ne "
+    "révèlent personne, et ses chiffres restent explicables"
+)
 TWENTY_YEARS: Final = 240
 
 
-def _delivered(purpose: Purpose, legal_basis: str) -> AccessPolicy:
-    return AccessPolicy(purpose, legal_basis, None, WHILE_DELIVERED, STEWARDS)
+def _delivered(purpose: Purpose, persons: str, legal_basis: str) -> AccessPolicy:
+    return AccessPolicy(purpose, legal_basis, None, WHILE_DELIVERED, STEWARDS, persons=persons)
 
 
-def _calculated(purpose: Purpose, legal_basis: str) -> AccessPolicy:
-    return AccessPolicy(purpose, legal_basis, None, WHILE_READ, ANALYSTS)
+def _calculated(purpose: Purpose, persons: str, legal_basis: str) -> AccessPolicy:
+    return AccessPolicy(purpose, legal_basis, None, WHILE_READ, ANALYSTS, persons=persons)
 
 
 # What is delivered.
-DELIVERED_CARE: Final = _delivered(Purpose.STEERING, OF_CARE)
-DELIVERED_PROFESSIONALS: Final = _delivered(Purpose.STEERING, OF_PROFESSIONALS)
-DELIVERED_DEATHS: Final = _delivered(Purpose.INFORMATION, OF_THE_DECEASED)
-OPPOSITIONS: Final = _delivered(Purpose.INFORMATION, f"{OF_THE_DECEASED} ; liste des oppositions des familles")
-WITHOUT_PERSONS: Final = _delivered(Purpose.STEERING, OF_NOBODY)
+DELIVERED_CARE: Final = _delivered(Purpose.STEERING, PATIENTS, OF_CARE)
+DELIVERED_PROFESSIONALS: Final = _delivered(Purpose.STEERING, PROFESSIONALS, OF_PROFESSIONALS)
+DELIVERED_DEATHS: Final = _delivered(Purpose.INFORMATION, THE_DECEASED, OF_THE_DECEASED)
+OPPOSITIONS: Final = _delivered(
+    Purpose.INFORMATION, THE_DECEASED, f"{OF_THE_DECEASED} ; liste des oppositions des familles"
+)
+WITHOUT_PERSONS: Final = _delivered(Purpose.STEERING, NOBODY, OF_NOBODY)
 DELIVERIES: Final = AccessPolicy(
     Purpose.DATA_QUALITY,
     "RGPD, art. 6(1)(e) (mission d’intérêt public) et 5(2) (responsabilité)",
-    60,
-    "Cinq ans après qu’une livraison a été vue pour la dernière fois : les chiffres publiés restent explicables, et "
-    "qui a accepté une livraison n’est pas gardé davantage",
+    None,
+    WHILE_COMPARED,
     STEWARDS,
-    expired="NOT present AND last_seen < '{limit}'",
+    persons="comptes de la plateforme qui ont accepté une livraison",
 )
-READINGS: Final = replace(DELIVERIES, expired="last_read < '{limit}'")
 
 # What joins identities and pseudonyms: nobody reads it.
-PSEUDONYMS: Final = AccessPolicy(Purpose.STEERING, OF_CARE, None, WHILE_READ)
+PSEUDONYMS: Final = AccessPolicy(Purpose.STEERING, OF_CARE, None, WHILE_READ, persons=PATIENTS)
 
 # The pseudonymised zone.
-REFERENCES: Final = _calculated(Purpose.STEERING, OF_NOBODY)
-PSEUDONYMISED: Final = _calculated(Purpose.STEERING, OF_ANALYSIS)
-PSEUDONYMISED_PROFESSIONALS: Final = _calculated(Purpose.STEERING, OF_PROFESSIONALS)
-PUBLIC_DEATHS: Final = _calculated(Purpose.INFORMATION, OF_THE_DECEASED)
-EXACT: Final = _calculated(Purpose.STEERING, OF_ANALYSIS)
-BEFORE_RELEASE: Final = _calculated(Purpose.INFORMATION, OF_ANONYMOUS)
-EXACT_MEASURES: Final = _calculated(Purpose.DATA_QUALITY, OF_PUBLIC_HEALTH)
-EDITIONS: Final = AccessPolicy(
-    Purpose.INFORMATION,
-    OF_ANONYMOUS,
-    None,
-    "Aussi longtemps que le lac : une édition est comparée à toutes les précédentes, pour que deux éditions ne "
-    "révèlent personne",
-    ANALYSTS,
-)
+REFERENCES: Final = _calculated(Purpose.STEERING, NOBODY, OF_NOBODY)
+PSEUDONYMISED: Final = _calculated(Purpose.STEERING, PATIENTS, OF_ANALYSIS)
+PSEUDONYMISED_PROFESSIONALS: Final = _calculated(Purpose.STEERING, PROFESSIONALS, OF_PROFESSIONALS)
+PUBLIC_DEATHS: Final = _calculated(Purpose.INFORMATION, THE_DECEASED, OF_THE_DECEASED)
+EXACT_FIGURES: Final = _calculated(Purpose.STEERING, PATIENTS, OF_ANALYSIS)
+BEFORE_RELEASE: Final = _calculated(Purpose.INFORMATION, PATIENTS, OF_ANONYMOUS)
+EXACT_MEASURES: Final = _calculated(Purpose.DATA_QUALITY, PATIENTS, OF_CARE)
+EDITIONS: Final = replace(BEFORE_RELEASE, retention_reason=WHILE_COMPARED)
 
 # What everybody may read.
-PUBLISHED: Final = AccessPolicy(Purpose.INFORMATION, OF_ANONYMOUS, None, WHILE_PUBLISHED, EVERYBODY)
-OPEN_DATA: Final = AccessPolicy(Purpose.INFORMATION, OF_NOBODY, None, WHILE_READ, EVERYBODY)
-REPORTS: Final = AccessPolicy(Purpose.DATA_QUALITY, OF_NOBODY, None, WHILE_READ, EVERYBODY)
+PUBLISHED: Final = AccessPolicy(Purpose.INFORMATION, OF_ANONYMOUS, None, WHILE_PUBLISHED, EVERYBODY, persons=NOBODY)
+OPEN_DATA: Final = AccessPolicy(Purpose.INFORMATION, OF_NOBODY, None, WHILE_READ, EVERYBODY, persons=NOBODY)
+REPORTS: Final = AccessPolicy(Purpose.DATA_QUALITY, OF_NOBODY, None, WHILE_READ, EVERYBODY, persons=NOBODY)
 
 
 def dated_care(day: str) -> AccessPolicy:
@@ -113,13 +115,13 @@ def exact_of_sites(site: str) -> AccessPolicy:
     """The policy of exact figures by establishment; `site` is the column with the key of the establishment."""
     head = Grant(Profile.HEAD, Purpose.STEERING, RowsOf.OWN_SITES, own=site)
     clinician = Grant(Profile.CLINICIAN, Purpose.CARE_QUALITY, RowsOf.OWN_SITES, own=site, masks_small=True)
-    return replace(EXACT, grants=(*ANALYSTS, head, clinician))
+    return replace(EXACT_FIGURES, grants=(*ANALYSTS, head, clinician))
 
 
 def exact_of_professionals(professional: str) -> AccessPolicy:
     """The policy of exact figures by professional; `professional` is the column with their pseudonym."""
     own = Grant(Profile.PRACTITIONER, Purpose.CARE_QUALITY, RowsOf.OWN_COUNTS, own=professional)
-    return replace(EXACT, grants=(*ANALYSTS, own))
+    return replace(EXACT_FIGURES, grants=(*ANALYSTS, own))
 
 
 def rejects_policy(delivered: AccessPolicy | None) -> AccessPolicy | None:

@@ -32,6 +32,8 @@ def sentences(table: Table) -> Iterator[str]:
     yield table.grain
     yield from (column.description for column in table.columns)
     yield from (rule.description for rule in table.all_checks)
+    if table.access:
+        yield from (table.access.legal_basis, table.access.retention_reason, table.access.persons)
 
 
 @pytest.mark.parametrize("table", EVERY, ids=lambda t: f"{t.layer}/{t.name}")

@@ -12,6 +12,7 @@ from chu_platform.catalogue import catalogue
 from chu_platform.ingest.delivered import delivered_tables, quarantine_of
 from chu_platform.tables.access_policy import AccessPolicy, Grant, Profile, Purpose, RowsOf
 from chu_platform.tables.columns import STRING, Column
+from chu_platform.tables.policies import NOBODY
 from chu_platform.tables.rows import Query
 from chu_platform.tables.table import Layer, Table, Zone
 
@@ -35,6 +36,10 @@ def test_every_table_has_a_policy(table: Table) -> None:
     assert policy is not None, "declare `access`"
     assert re.search(r"art\. |Sans objet", policy.legal_basis)
     assert policy.retention_reason
+    assert policy.persons
+    # Who is named or told apart is somebody.
+    if table.layer not in (Layer.REJECTS, Layer.QUARANTINE):
+        assert policy.persons != NOBODY or not any(c.identifying or c.sensitive for c in table.columns)
     names = {c.name for c in table.columns}
     for grant in policy.grants:
         assert grant.own is None or grant.own in names
