@@ -46,12 +46,12 @@ def make_reports(settings: Settings, folder: Path, log_progress: Callable[[str],
     Raises ChuError if the folder holds anything else than reports, or if there is no lake.
     """
     # Typst, which writes the PDF, is only loaded by those who make reports.
-    from chu_platform.committee.write_reports import recorded_files
+    from chu_platform.committee.write_reports import of_reports
 
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
     with open_instance(settings) as instance:
         # Before the run: a mistake in the command is no failure of a run.
-        recorded_files(folder)
+        of_reports(folder).recorded()
         Inputs(settings, instance, datetime.date.today())
         dg.materialize(
             [_step(folder, log_progress)],

@@ -1,6 +1,5 @@
 """Writing the reports: all are made first, then each file is replaced as a whole."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +12,10 @@ from chu_platform.committee.html_writer import as_html
 from chu_platform.committee.inputs import Inputs
 from chu_platform.committee.markdown_writer import as_markdown
 from chu_platform.committee.pdf_writer import as_pdf
-from chu_platform.errors import ChuError
+from chu_platform.committee.written_folder import WrittenFolder
 
 # Names of the files that the last `chu report` has written into a folder.
 RECORD: Final = ".chu-report.json"
-UNFINISHED: Final = ".unfinished"
 
 
 def write_reports(
@@ -28,7 +26,8 @@ def write_reports(
     Files of earlier reports that are not written any more are deleted. Raises ChuError if the folder holds anything
     else than reports; then, and if a report cannot be made, nothing is written.
     """
-    before = recorded_files(folder)
+    written = of_reports(folder)
+    before = written.recorded()
     files: dict[str, bytes] = {}
     pages: dict[str, Mapping[str, int]] = {}
     for report in reports:
@@ -38,7 +37,7 @@ def write_reports(
         log_progress(f"{report.name}: {len(document.chapters)} chapters, {len(made[f'{report.name}.pdf']) // 1000} kB")
     listed, _ = _files_of(check_list(reports, pages, inputs.stated), inputs)
     files = listed | files
-    _replace(folder, files, before)
+    written.replace(files, before)
     return [folder / name for name in files]
 
 
@@ -66,30 +65,6 @@ def _files_of(document: Document, inputs: Inputs) -> tuple[dict[str, bytes], Map
     return {f"{document.name}.pdf": pdf, **{name: text.encode() for name, text in texts.items()}}, pages
 
 
-def recorded_files(folder: Path) -> Sequence[str]:
-    """The files of earlier reports in a folder. Raises ChuError if it holds anything else, or is no folder."""
-    if not folder.exists():
-        return []
-    try:
-        names = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-        return [str(name) for name in names]
-    except (OSError, ValueError, TypeError):
-        if folder.is_dir() and not any(folder.iterdir()):
-            return []
-        raise ChuError(
-            f"{folder} exists, and is neither an empty folder nor one with reports: nothing was written"
-        ) from None
-
-
-def _replace(folder: Path, files: Mapping[str, bytes], before: Sequence[str]) -> None:
-    """Replace the files in a folder, each as a whole, and delete those of before that are not among them."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in set(before) - set(files):
-        (folder / name).unlink(missing_ok=True)
-    # The record first: whatever is interrupted leaves a folder that the next `chu report` still knows as its own.
-    for name, content in {RECORD: json.dumps(sorted(files), indent=0).encode(), **files}.items():
-        file = folder / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = file.with_name(file.name + UNFINISHED)
-        unfinished.write_bytes(content)
-        unfinished.replace(file)
+def of_reports(folder: Path) -> WrittenFolder:
+    """A folder as one of reports."""
+    return WrittenFolder(folder, RECORD, "reports")
