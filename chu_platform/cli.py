@@ -453,6 +453,31 @@ def report(
     print(f"{len(written)} reports in {folder}, as PDF, HTML and Markdown; begin with {written[0]}")
 
 
+@app.command(short_help="Show or delete what is kept for too long.")
+def retention(
+    apply: Annotated[
+        bool, typer.Option("--apply", help="delete what the platform keeps; without it, only show")
+    ] = False,
+) -> None:
+    """Show the rows that are kept for longer than their table declares; with --apply, delete them.
+
+    Rows of a delivery would come again with the next reading: they are shown, and only their sender can remove them.
+    Maintenance does the same.
+    """
+    from datetime import date
+
+    from chu_platform.governance.retention import retention_lines
+    from chu_platform.storage.lake import Lake
+    from chu_platform.storage.lake_format import require_known_format
+    from chu_platform.storage.store import lake_root
+
+    settings = load_settings()
+    lake = Lake(lake_root(settings))
+    require_known_format(lake.place)
+    for line in retention_lines(settings, lake, date.today(), apply, _progress_printer()):
+        print(line)
+
+
 @need.callback()
 def _of_needs() -> None:
     """The register of needs of readers."""

@@ -15,7 +15,7 @@ from typing import TypeVar
 import adbc_driver_postgresql.dbapi as postgres
 import pyarrow as pa
 
-from chu_platform.care_database.embedded_postgres import DUMP_ROLE, EmbeddedPostgres
+from chu_platform.care_database.embedded_postgres import DUMP_ROLE, EmbeddedPostgres, embedded_server
 from chu_platform.care_database.restore import without_values
 from chu_platform.errors import ChuError, TransientError
 from chu_platform.ingest.dump_files import dump_fingerprint, parts, the_dump
@@ -28,6 +28,8 @@ from chu_platform.watchdog import watched
 Result = TypeVar("Result")
 
 FINGERPRINT_LENGTH = 16
+# Beginning of the names of the embedded databases: one for each dump.
+RESTORED = "dump_"
 CONNECT_TIMEOUT_SECONDS = 10
 MAX_CAUSE_LENGTH = 200
 # The server would verify the bytes of a database without an encoding; `valid_text` reads them.
@@ -325,14 +327,17 @@ class CareDatabase:
         dump = the_dump(self._settings.sources_folder)
         require_checksum(dump)
         self.fingerprint = dump_fingerprint(dump)
-        self._server = EmbeddedPostgres(self._settings.work_folder / "postgres")
+        self._server = embedded_server(self._settings)
         self._server.start()
-        database = f"dump_{self.fingerprint[:FINGERPRINT_LENGTH]}"
+        database = f"{RESTORED}{self.fingerprint[:FINGERPRINT_LENGTH]}"
         if not self._server.has_database(database):
             megabytes = sum(part.stat().st_size for part in parts(dump)) / 1e6
             self._report(f"restoring {dump.name} ({megabytes:.0f} MB) into the embedded PostgreSQL")
             for warning in self._server.restore(dump, database):
                 self._warn(warning)
+        # Of former dumps, also when the last restore was killed.
+        if in_use := self._server.drop_others(RESTORED, database):
+            self._report(f"{len(in_use)} copies of former dumps are being read, and are dropped the next time")
         return self._server.url(database, DUMP_ROLE)
 
     @contextmanager

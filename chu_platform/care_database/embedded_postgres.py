@@ -30,6 +30,7 @@ from chu_platform.care_database.dump_formats import UNKNOWN_FORMAT, archive_vers
 from chu_platform.care_database.dump_script import DumpScript
 from chu_platform.care_database.restore import OtherEncodingError, Restoration
 from chu_platform.errors import ChuError, reason_of
+from chu_platform.settings import Settings
 
 SUPERUSER: Final = "chu"
 # Owner of restored databases. A dump is untrusted: its statements, and the functions in it, run without other rights.
@@ -145,7 +146,8 @@ class EmbeddedPostgres:
         return self.folder / "data"
 
     @property
-    def _log(self) -> Path:
+    def log(self) -> Path:
+        """The log of the server, to which each start appends."""
         return self.folder / "server.log"
 
     @property
@@ -239,6 +241,35 @@ class EmbeddedPostgres:
     def drop_database(self, database: str) -> None:
         """Drop a database if it exists, and close the connections to it."""
         self._psql(f"DROP DATABASE IF EXISTS {_identifier(database)} WITH (FORCE)")
+
+    def drop_others(self, prefix: str, kept: str) -> Sequence[str]:
+        """Drop the databases whose names begin with a prefix, but one; returns those that others read, which stay."""
+        pattern = prefix.replace("_", r"\_")
+        listed = self._psql(f"SELECT datname FROM pg_database WHERE datname LIKE '{pattern}%' AND datname <> '{kept}'")
+        drop = "DROP DATABASE IF EXISTS"
+        return [
+            name
+            for name in listed.splitlines()
+            if self._run("psql", ["--dbname=postgres", "--no-psqlrc", "-c", f"{drop} {_identifier(name)}"]).returncode
+        ]
+
+    def remove(self) -> bool:
+        """Delete the server with all its databases, unless somebody uses it; whether it is gone."""
+        if not self.folder.is_dir():
+            return True
+        deadline = time.monotonic() + STOP_TIMEOUT_SECONDS
+        with (self.folder / "lease").open("wb") as lease:
+            while time.monotonic() < deadline:
+                try:
+                    fcntl.flock(lease, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    if self._has_other_users(lease):
+                        return False
+                    time.sleep(0.02)
+                else:
+                    shutil.rmtree(self.folder)
+                    return True
+        return False
 
     def restore(self, dump: Path, database: str) -> list[str]:
         """Restore a dump of PostgreSQL into a new database: a file in any format, or the folder of a directory dump.
@@ -368,7 +399,7 @@ class EmbeddedPostgres:
             _private_folder(self._socket_folder())
         package_root = str(Path(__file__).parents[2])
         search_path = os.pathsep.join(filter(None, [package_root, os.environ.get("PYTHONPATH", "")]))
-        with self._log.open("ab") as log:
+        with self.log.open("ab") as log:
             done = subprocess.run(
                 [sys.executable, "-m", "chu_platform.care_database.embedded_postgres", str(self.folder)],
                 cwd="/",
@@ -380,10 +411,10 @@ class EmbeddedPostgres:
                 check=False,
             )
         if done.returncode != 0:
-            cause = _last_lines(self._log)
+            cause = _last_lines(self.log)
             if "wrong ownership" in cause:
                 raise ChuError(f"{self.folder} belongs to another user: remove it; the dump is then restored again")
-            raise ChuError(f"the embedded PostgreSQL did not start: {cause} (log: {self._log})")
+            raise ChuError(f"the embedded PostgreSQL did not start: {cause} (log: {self.log})")
 
     def keep(self) -> None:
         """The main function of the keeper process: run the server until it has no user, then stop it."""
@@ -426,6 +457,11 @@ class EmbeddedPostgres:
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
+
+
+def embedded_server(settings: Settings) -> EmbeddedPostgres:
+    """The server into which delivered dumps are restored."""
+    return EmbeddedPostgres(settings.work_folder / "postgres")
 
 
 def _first_error(output: str) -> str:

@@ -16,6 +16,7 @@ from typing import Final
 import dagster as dg
 from sqlalchemy.exc import OperationalError
 
+from chu_platform.care_database.embedded_postgres import embedded_server
 from chu_platform.compat.dagster_retention import (
     delete_backfills,
     delete_evaluations,
@@ -52,19 +53,28 @@ class Deleted:
 
 
 def clean_up(instance: dg.DagsterInstance, settings: Settings, now: float) -> Sequence[str]:
-    """Delete old runs and logs, and fingerprints of files that are gone; returns what was done, for a log.
+    """Delete old runs and logs, fingerprints of files that are gone, and an embedded care database that nobody reads.
+
+    Returns what was done, for a log.
 
     `now` is in seconds since 1970.
     """
     forget_missing_files()
-    if settings.logs_folder.is_dir():
-        for log in settings.logs_folder.glob("*.log"):
+    server = embedded_server(settings)
+    for log in (*settings.logs_folder.glob("*.log"), server.log):
+        if log.is_file():
             shorten(log)
+    done = []
+    if settings.postgres_url and server.folder.is_dir():
+        # What was restored before the care database was read from a server.
+        gone = server.remove()
+        done.append(f"the embedded copy of the care database {'is deleted' if gone else 'is in use, and stays'}")
     try:
         deleted = delete_old_runs(instance, settings.run_retention_days, now)
     except OperationalError:
-        return ["Dagster's storage is in use: old runs are deleted the next time"]
-    return [str(deleted)] if deleted else ["CHU_RUN_RETENTION_DAYS is 0, or the storage is another one: all runs stay"]
+        return [*done, "Dagster's storage is in use: old runs are deleted the next time"]
+    of_runs = str(deleted) if deleted else "CHU_RUN_RETENTION_DAYS is 0, or the storage is another one: all runs stay"
+    return [*done, of_runs]
 
 
 def shorten(log: Path) -> None:

@@ -1,5 +1,6 @@
 """Dagster assets of the maintenance of tables: one for each layer."""
 
+import datetime
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
@@ -13,7 +14,9 @@ from chu_platform.graph.failure_notice import failure_notice
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.step_reporting import as_dagster_failures, log_line
 from chu_platform.ingest.delivered import is_delivered, quarantine_of
+from chu_platform.storage.lake import TableLocked
 from chu_platform.storage.maintenance import MaintenanceReport, maintain
+from chu_platform.storage.retention import delete_expired
 from chu_platform.tables.freshness import Freshness
 from chu_platform.tables.table import Layer, Table
 
@@ -100,6 +103,7 @@ def _maintain(
         try:
             if resources.lake.open(table) is None:
                 continue
+            _keep_retention(resources, context, table)
             report = maintain(resources.lake, table, table.maintenance, context.run.run_id, resources.operations)
         except ChuError as error:
             if resources.interrupted:
@@ -113,6 +117,25 @@ def _maintain(
         kind = TransientError if all(isinstance(e, TransientError) for e in errors) else ChuError
         raise kind("; ".join(map(str, errors)))
     return reports
+
+
+def _keep_retention(resources: RunResources, context: dg.AssetExecutionContext, table: Table) -> None:
+    """Delete the rows of a table that are kept for too long. Warn of those that only their sender can remove."""
+    try:
+        found = delete_expired(resources.lake, table, datetime.date.today(), context.run.run_id)
+    except TableLocked as error:
+        log_line(resources, context, f"{GROUP} of {table.layer}/{table.name}: {error}")
+        return
+    if found is None or found.rows == 0:
+        return
+    name = f"{table.layer}/{table.name}"
+    if found.is_delivered:
+        resources.warn(
+            f"{name}: {found.rows} rows are of before {found.limit}, the end of their retention: ask the sender to "
+            "leave them out of the delivery"
+        )
+    else:
+        log_line(resources, context, f"{GROUP} of {name}: {found.rows} rows of before {found.limit} deleted")
 
 
 def _metadata(reports: Mapping[Table, MaintenanceReport]) -> dict[str, Any]:

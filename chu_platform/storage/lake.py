@@ -301,15 +301,15 @@ class Lake:
             raise TableLocked(table) from None
 
     @contextmanager
-    def writing(self, table: Table) -> Iterator[Write]:
-        """Hold the write lock for one write of the table.
+    def writing(self, table: Table, wait: bool = True) -> Iterator[Write]:
+        """Hold the write lock (see `write_lock`) for one write of the table.
 
         At the end, the written files are deleted that the current version of the table does not name. After a kill,
         they remain; no version names them, and VACUUM deletes them.
         """
         scratch, target = self.scratch_folder(table), self.place_of(table)
         rows = scratch / "rows" if isinstance(target, StorePath) else target
-        with self.write_lock(table):
+        with self.write_lock(table, wait):
             self._delete_unfinished(target)
             shutil.rmtree(scratch, ignore_errors=True)
             scratch.mkdir(parents=True, mode=0o700)

@@ -59,6 +59,43 @@ def test_a_plain_dump_under_any_name(tmp_path: Path, server_folder: Path, names:
     assert patients(tmp_path, server_folder) == [row]
 
 
+def test_a_changed_dump_leaves_one_embedded_copy(tmp_path: Path, server_folder: Path) -> None:
+    settings = Settings(_env_file=None, home=server_folder, sources=tmp_path, postgres_url=None)
+    deliver(tmp_path, "DATA2023", PLAIN)
+    reading = CareDatabase(settings, lambda _: None)
+    assert reading.count("Patient") == 1
+    before = reading.current_fingerprint()
+    deliver(tmp_path, "DATA2023", PLAIN.replace(b"INVENTE", b"CORRIGE"))
+    lines: list[str] = []
+    corrected = CareDatabase(settings, lines.append)
+    try:
+        # The copy that is being read stays until nobody reads it.
+        assert corrected.count("Patient") == 1
+        assert [line for line in lines if "former" in line] == [
+            "1 copies of former dumps are being read, and are dropped the next time"
+        ]
+        assert copies(server_folder) == sorted(name_of(f) for f in (before, corrected.current_fingerprint()))
+        reading.close()
+        again = CareDatabase(settings, lines.append)
+        assert again.count("Patient") == 1
+        again.close()
+        assert copies(server_folder) == [name_of(corrected.current_fingerprint())]
+    finally:
+        reading.close()
+        corrected.close()
+
+
+def name_of(fingerprint: str) -> str:
+    return f"dump_{fingerprint[:16]}"
+
+
+def copies(home: Path) -> list[str]:
+    """The databases of dumps of the embedded server."""
+    with EmbeddedPostgres(home / "work" / "postgres") as server:
+        listed = server._run("psql", ["-d", "postgres", "-At", "-c", "SELECT datname FROM pg_database ORDER BY 1"])
+    return [name for name in listed.stdout.split() if name.startswith("dump_")]
+
+
 @pytest.mark.parametrize(
     "name",
     ["DATA2023.tar", "DATA2023.backup", "DATA2023.dump.gz", "DATA2024.dump", "DATA2023_v2.bak", "DATA2023.sql.gz"],

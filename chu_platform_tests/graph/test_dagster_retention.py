@@ -12,9 +12,11 @@ from typing import Any
 import dagster as dg
 import pytest
 import yaml
+from pydantic import SecretStr
 from sqlalchemy import text
 
 from chu_platform.automation.clean_up import CLEAN_UP
+from chu_platform.care_database.embedded_postgres import embedded_server
 from chu_platform.compat.dagster_retention import MAX_FREE
 from chu_platform.graph.asset_keys import key_of
 from chu_platform.graph.dagster_instance import CONFIGURATION, open_instance
@@ -223,6 +225,22 @@ def test_the_job_cleans_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         done = CLEAN_UP.execute_in_process(instance=instance)
         assert done.success
         assert {run.run_id for run in instance.get_runs()} == {new, done.run_id}
+
+
+def test_an_embedded_care_database_that_a_server_replaces_is_deleted(tmp_path: Path) -> None:
+    own = Settings(_env_file=None, home=tmp_path, postgres_url=None)
+    server = embedded_server(own)
+    with server:
+        server.create_database("dump_0123")
+    replaced = Settings(_env_file=None, home=tmp_path, postgres_url=SecretStr("postgresql://care"))
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert len(clean_up(instance, own, time.time())) == 1
+        assert server.folder.is_dir()
+        with server:
+            assert clean_up(instance, replaced, time.time())[0].endswith("is in use, and stays")
+        assert clean_up(instance, replaced, time.time())[0].endswith("is deleted")
+        assert not server.folder.exists()
+        assert len(clean_up(instance, replaced, time.time())) == 1
 
 
 def test_logs_are_found(tmp_path: Path) -> None:

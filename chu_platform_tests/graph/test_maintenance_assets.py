@@ -1,11 +1,12 @@
 """The maintenance of a layer as one Dagster asset: what it shows, and tables that cannot be maintained."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import dagster as dg
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
@@ -13,8 +14,10 @@ from chu_platform.graph.assets import RUN_RESOURCES
 from chu_platform.graph.maintenance_assets import maintenance_assets, maintenance_key
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.settings import Settings
+from chu_platform.storage.commit import commit_written
 from chu_platform.storage.lake import Lake
 from chu_platform.storage.table_state import measure
+from chu_platform.tables.access_policy import AccessPolicy, Purpose
 from chu_platform.tables.table import Layer, Layout, Table
 from chu_platform_tests.storage.small_table import POLICY, put, rows_of, visits
 
@@ -45,10 +48,10 @@ def resources(tmp_path: Path) -> Iterator[RunResources]:
         yield resources
 
 
-def run(resources: RunResources) -> dg.ExecuteInProcessResult:
+def run(resources: RunResources, tables: Sequence[Table] = TABLES) -> dg.ExecuteInProcessResult:
     with dg.DagsterInstance.ephemeral() as instance:
         return dg.materialize(
-            maintenance_assets(TABLES),
+            maintenance_assets(tables),
             resources={RUN_RESOURCES: resources},
             instance=instance,
             raise_on_error=False,
@@ -98,6 +101,25 @@ def test_files_with_overlapping_bounds_are_all_read(resources: RunResources) -> 
     append(resources.lake, third, "b")
     # a is in one file, c in the two wide ones, b in two: five in three probes.
     assert measure(resources.lake, third, POLICY).files_read == pytest.approx(5 / 3)
+
+
+def test_what_is_kept_for_too_long_is_deleted_or_named(resources: RunResources) -> None:
+    """The rows have days of January 2000: those of a delivery stay, and a warning asks for their removal."""
+    expired = AccessPolicy(Purpose.DATA_QUALITY, "RGPD, art. 6(1)(e)", 240, "vingt ans", expired="day < '{limit}'")
+    delivered = replace(TABLES[0], access=expired)
+    closed = replace(TABLES[2], layer=Layer.REJECTS, layout=Layout(), partition_scheme=None, access=expired)
+    with resources.lake.writing(closed) as write:
+        pq.write_table(rows_of({"": ["a", "b"]}), write.rows / write.new_name("rows.parquet"))
+        commit_written(resources.lake, closed, write, None, {"run": "test", "whole": True})
+    before = resources.lake.version(delivered)
+    done = run(resources, [delivered, closed])
+    assert done.success
+    assert resources.lake.arrow(closed).num_rows == 0
+    assert resources.lake.arrow(delivered, version=before).num_rows == 3
+    assert resources.lake.arrow(delivered).num_rows == 3
+    (warning,) = (w for w in resources.warnings if "retention" in w)
+    assert warning.startswith("sources/first: 3 rows are of before ")
+    assert warning.endswith("ask the sender to leave them out of the delivery")
 
 
 def test_a_table_that_cannot_be_maintained_is_named_after_the_others(resources: RunResources) -> None:
