@@ -19,6 +19,7 @@ setup(
             "building_blocks/data/*.csv.gz",
             "documents/templates/*",
             "graph/data/*.json",
+            "governance/data/*.csv",
             "portal/templates/*.html",
             "portal/static/*",
             "portal/static/fonts/*",

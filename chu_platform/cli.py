@@ -453,6 +453,23 @@ def report(
     print(f"{len(written)} reports in {folder}, as PDF, HTML and Markdown; begin with {written[0]}")
 
 
+@app.command(short_help="Write the documents of data protection.")
+def governance(
+    folder: Annotated[Path, typer.Argument(help="folder to write: a new or empty one, or one with earlier documents")],
+) -> None:
+    """Write the documents of data protection, in French, as HTML and Markdown, from the policies of the tables.
+
+    Register of processing, draft of the impact assessment, access rights, retention, check-list of the CNIL with its
+    evidence, procedure for incidents, backup and restoration. What is missing is said.
+    """
+    from datetime import date
+
+    from chu_platform.governance.write import write_documents
+
+    written = write_documents(load_settings(), folder, date.today())
+    print(f"{len(written)} documents in {folder}, as HTML and Markdown; begin with {folder / f'{written[0]}.html'}")
+
+
 @app.command(short_help="Show or delete what is kept for too long.")
 def retention(
     apply: Annotated[
@@ -476,6 +493,29 @@ def retention(
     require_known_format(lake.place)
     for line in retention_lines(settings, lake, date.today(), apply, _progress_printer()):
         print(line)
+
+
+@app.command(short_help="Rehearse backup and restoration.")
+def drill(
+    folder: Annotated[Path, typer.Argument(help="folder on another disk: a new or empty one, or one of a drill")],
+) -> None:
+    """Back up the lake, the secrets and Dagster's storage, restore them into an empty home, and verify it.
+
+    The backup is in FOLDER/backup and FOLDER/secrets, what is restored in FOLDER/home. The lake itself is only read.
+    Exit status 0 if everything came back as it was. The folder then holds the key beside the lake: keep it safe, or
+    delete it.
+    """
+    from chu_platform.governance.drill import drill as run_drill
+    from chu_platform.graph.dagster_instance import exclusive, open_instance
+
+    settings = load_settings()
+    with exclusive(settings), open_instance(settings) as instance:
+        found = run_drill(settings, instance, folder, _progress_printer())
+    for line in found:
+        print(f"FOUND {line}")
+    if found:
+        raise typer.Exit(1)
+    print(f"everything came back as it was: {folder / 'home'}")
 
 
 @need.callback()

@@ -178,6 +178,11 @@ PARTS: Final = (
         _pytest("chu_platform_tests/graph/test_simulated_months.py"),
     ),
     Part(
+        "drill",
+        "a lake, its key and Dagster's storage are wiped and come back from the backup of a drill; then chu verify",
+        _pytest("chu_platform_tests/governance/test_drill.py"),
+    ),
+    Part(
         "manifests",
         "the objects of kubernetes/, and the job of a run, against the schemas of Kubernetes",
         _pytest("chu_platform_tests/deployment/test_manifests.py"),

@@ -1,0 +1,83 @@
+"""The register of processing activities (RGPD, article 30): one entry for each purpose that a table declares."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from chu_platform import french
+from chu_platform.committee.document import Block, Column, Document, Missing, Paragraph, Table
+from chu_platform.description.described_tables import DescribedTable
+from chu_platform.governance.inputs import COMMAND, Inputs
+from chu_platform.governance.words import PROFILES, PURPOSES, duration
+from chu_platform.tables.access_policy import AccessPolicy, Profile, Purpose
+
+NAME = "registre-des-traitements"
+TITLE = "Registre des activités de traitement"
+UNKNOWN = (
+    "nom et coordonnées du responsable du traitement et du délégué à la protection des données (article 30(1)(a)) : "
+    "aucune déclaration de la plateforme ne les contient, à compléter à la main"
+)
+SECURITY = (
+    "zones à droits séparés, pseudonymes sous clé secrète, accès par profil et finalité, masquage des petits effectifs, "
+    "traçabilité jusqu’à la ligne livrée ; le détail et les preuves sont dans la liste de contrôle"
+)
+
+
+def register(inputs: Inputs) -> Document:
+    """The document."""
+    by_purpose = {
+        purpose: {t: p for t, p in inputs.policies.items() if p.purpose == purpose}
+        for purpose in Purpose
+        if any(p.purpose == purpose for p in inputs.policies.values())
+    }
+    chapters: dict[str, Sequence[Block]] = {
+        "Responsable du traitement": [
+            Paragraph(
+                "Une fiche par finalité déclarée. Chaque table de la plateforme déclare une finalité, une base légale, "
+                "les personnes concernées, une durée et les profils qui la lisent ; les fiches rassemblent ces "
+                "déclarations, et rien d’autre."
+            ),
+            Missing(UNKNOWN),
+        ]
+    }
+    for purpose, tables in by_purpose.items():
+        chapters[PURPOSES[purpose]] = list(_entry(purpose, tables))
+    return inputs.document(NAME, TITLE, "RGPD, article 30 ; une fiche par finalité", chapters)
+
+
+def _entry(purpose: Purpose, tables: Mapping[DescribedTable, AccessPolicy]) -> Iterator[Block]:
+    policies = list(tables.values())
+    rows = [
+        ("Finalité", PURPOSES[purpose]),
+        ("Bases légales", _lines(p.legal_basis for p in policies)),
+        ("Personnes concernées", _lines(p.persons or "non déclarées" for p in policies)),
+        ("Données identifiantes", _columns(tables, "identifying")),
+        ("Données sensibles (santé)", _columns(tables, "sensitive")),
+        ("Données quasi identifiantes", _columns(tables, "quasi_identifying")),
+        ("Destinataires", _recipients(policies)),
+        ("Transferts hors de l’Union européenne", "aucun par la plateforme"),
+        ("Durées de conservation", _lines(f"{duration(p)} : {french.small(p.retention_reason)}" for p in policies)),
+        ("Mesures de sécurité", SECURITY),
+    ]
+    yield Table("Fiche", [Column("Rubrique", 1), Column("Contenu", 4)], rows, COMMAND)
+    yield Table(
+        f"Les {len(tables)} tables de cette finalité",
+        [Column("Table", 2), Column("Contenu", 3), Column("Personnes concernées", 2), Column("Durée", 1)],
+        [(f"`{t.identifier}`", t.label, p.persons or "non déclarées", duration(p)) for t, p in tables.items()],
+        COMMAND,
+    )
+
+
+def _recipients(policies: Iterable[AccessPolicy]) -> str:
+    """The profiles that read a table, in the order of the profiles."""
+    granted = {grant.profile for policy in policies for grant in policy.grants}
+    return ", ".join(PROFILES[profile] for profile in Profile if profile in granted) or "aucun profil"
+
+
+def _columns(tables: Iterable[DescribedTable], kind: str) -> str:
+    """The labels of the columns of a kind, each once."""
+    labels = dict.fromkeys(c.label for t in tables for c in t.columns if getattr(c, kind))
+    return french.listed([french.small(label) for label in labels]) if labels else "aucune"
+
+
+def _lines(texts: Iterable[str]) -> str:
+    """Different texts, each once."""
+    return " · ".join(dict.fromkeys(texts))
