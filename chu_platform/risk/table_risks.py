@@ -64,8 +64,14 @@ class Risk:
 
 
 def tables_at_risk() -> Sequence[Table]:
-    """The tables with rows of single patients: with a sensitive column, outside the restricted zone."""
-    return [t for t in catalogue() if t.zone is not Zone.RESTRICTED and any(c.sensitive for c in t.columns)]
+    """The tables with rows of single patients: with a patient and a sensitive column, outside the restricted zone."""
+    return [
+        table
+        for table in catalogue()
+        if table.zone is not Zone.RESTRICTED
+        and any(c.name == PATIENT for c in table.columns)
+        and any(c.sensitive for c in table.columns)
+    ]
 
 
 def quasi_identifying(table: Table) -> Sequence[Column]:
