@@ -52,7 +52,10 @@ class Settings(BaseSettings):
     lake_options_restricted: Path | None = Field(None, description="file of store options of the restricted zone")
     lake_options_pseudonymised: Path | None = Field(None, description="file of store options of the pseudonymised zone")
     lake_options_published: Path | None = Field(None, description="file of store options of the published zone")
-    secrets: Path | None = Field(None, description="folder (0700) of the pseudonymisation key")
+    secrets: Path | None = Field(None, description="folder (0700) of the pseudonymisation key and of the accounts")
+    access: Literal["open", "accounts", "oidc"] = Field(
+        "open", description="who signs in: open (this machine only, Dagster without sign-in), accounts, or oidc"
+    )
     engine: Literal["embedded", "spark"] = Field("embedded", description="the SQL engine")
     spark_remote: str | None = Field(None, description="sc://host:port of a running Spark Connect server with Delta")
     engine_patience: float = Field(
@@ -160,6 +163,11 @@ class Settings(BaseSettings):
     def secrets_folder(self) -> Path:
         """Folder of the pseudonymisation key."""
         return (self.secrets or self.home / "secrets").resolve()
+
+    @property
+    def accounts_folder(self) -> Path:
+        """Folder of the accounts and sessions; it can be mounted apart."""
+        return self.secrets_folder / "accounts"
 
     @property
     def dagster_home(self) -> Path:
