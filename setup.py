@@ -21,6 +21,7 @@ setup(
             "graph/data/*.json",
             "governance/data/*.csv",
             "portal/templates/*.html",
+            "signin/templates/*",
             "portal/static/*",
             "portal/static/fonts/*",
         ]
@@ -69,6 +70,10 @@ setup(
         "markupsafe>=3",
         "requests>=2.32",
         "babel>=2.17,<3",
+        # Passwords; OpenID Connect: docs/decisions/0068-who-somebody-is.md.
+        "argon2-cffi>=25.1,<26",
+        "authlib>=1.9,<2",
+        "joserfc>=1.8,<2",
         # The reports as PDF: docs/decisions/0062-reports-are-generated.md.
         "typst>=0.15,<0.16",
     ],

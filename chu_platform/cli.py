@@ -18,6 +18,8 @@ from chu_platform.portal.commands import app as portal
 from chu_platform.scaling.command import app as benchmark
 from chu_platform.serve import DEFAULT_PORT, READ_ONLY, REFRESH, portal_port_of, require_free_port
 from chu_platform.settings import Settings, is_utf_8, load_settings
+from chu_platform.signin.user_commands import app as user
+from chu_platform.transport import require_safe_place
 
 if TYPE_CHECKING:
     from chu_platform.automation.main_job import FailedAsset
@@ -30,6 +32,7 @@ app.add_typer(portal, name="portal")
 need = typer.Typer(no_args_is_help=True, short_help="Add a need of readers.", help="The register of needs of readers.")
 app.add_typer(need, name="need")
 app.add_typer(benchmark, name="benchmark")
+app.add_typer(user, name="user")
 Port = Annotated[int, typer.Option(min=1, max=65535, help="port of the Dagster UI on this machine")]
 PortalPort = Annotated[
     int | None,
@@ -62,8 +65,9 @@ def run(port: Port = DEFAULT_PORT, portal_port: PortalPort = None) -> None:
     """
     settings = load_settings()
     log_progress = _progress_printer()
-    require_free_port(port)
-    require_free_port(portal_port_of(port, portal_port), "--portal-port")
+    require_safe_place(settings, settings.listen)
+    require_free_port(settings.listen, port)
+    require_free_port(settings.listen, portal_port_of(port, portal_port), "--portal-port")
     was_published = _make_first_lake(settings, log_progress)
     if not was_published:
         _print_figures(settings)
@@ -518,6 +522,31 @@ def drill(
     print(f"everything came back as it was: {folder / 'home'}")
 
 
+@app.command(short_help="Sign in, for the next commands.")
+def login(
+    name: Annotated[
+        str | None, typer.Argument(help="account; without it, a code of the page /moi is asked for")
+    ] = None,
+) -> None:
+    """Sign in, so that the next commands of this user of the system read as an account.
+
+    The password, or the code of the page /moi of the portal, is asked for; without a terminal it is the first line of
+    the standard input.
+    """
+    from chu_platform.signin.command_login import sign_in_to_commands
+
+    principal = sign_in_to_commands(load_settings(), name)
+    print(f"signed in as {principal.name}; end it with chu logout")
+
+
+@app.command(short_help="End the sign-in of chu login.")
+def logout() -> None:
+    """End the sign-in of `chu login`."""
+    from chu_platform.signin.command_login import sign_out_of_commands
+
+    print("signed out" if sign_out_of_commands(load_settings()) else "nobody was signed in")
+
+
 @need.callback()
 def _of_needs() -> None:
     """The register of needs of readers."""
@@ -690,8 +719,9 @@ def _serve(settings: Settings, port: int, portal_port: int | None, option: str |
     else:
         Lake(lake_root(settings)).prepare()
     chosen_portal_port = portal_port_of(port, portal_port)
-    require_free_port(port)
-    require_free_port(chosen_portal_port, "--portal-port")
+    require_safe_place(settings, settings.listen)
+    require_free_port(settings.listen, port)
+    require_free_port(settings.listen, chosen_portal_port, "--portal-port")
     with open_instance(settings) as instance:
         if option != READ_ONLY and (dead := close_dead_runs(instance, SERVED_TAG)):
             print(f"marked {dead} unfinished run(s) of killed servers as failed", flush=True)

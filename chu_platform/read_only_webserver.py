@@ -1,7 +1,8 @@
 """The read-only webserver for auditors: `python -m chu_platform.read_only_webserver`. It executes no mutation.
 
 With `dagster-webserver --read-only`, each mutation must refuse itself, and some do not (setNuxSeen, logTelemetry). This
-webserver refuses all mutations, including those of later versions. It has no access control; a proxy must provide that.
+webserver refuses all mutations, including those of later versions. Unless CHU_ACCESS is `open`, only auditors and
+operators may use it, after they have signed in.
 """
 
 from collections.abc import Collection
@@ -12,6 +13,7 @@ import typer
 from graphql import ASTValidationRule, GraphQLError, OperationDefinitionNode, OperationType
 from starlette.routing import BaseRoute, Route
 
+from chu_platform.tables.access_policy import Profile
 from chu_platform.webserver import Webserver, host
 
 REFUSAL: Final = "this webserver is read-only: no mutation is executed"
@@ -29,6 +31,8 @@ class NoMutation(ASTValidationRule):
 
 class ReadOnlyWebserver(Webserver):
     """The webserver without mutations, with only the routes for reading."""
+
+    profiles = frozenset({Profile.AUDITOR, Profile.OPERATOR})
 
     def build_graphql_validation_rules(self) -> Collection[type[ASTValidationRule]]:
         """The standard validation rules and `NoMutation`."""

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, Final
@@ -23,7 +24,8 @@ from chu_platform.errors import ChuError, known_cause, log_traceback
 from chu_platform.guard import signal_group
 from chu_platform.server_health import code_server_answers, http_status
 from chu_platform.settings import Settings, load_settings
-from chu_platform.urls import DOCUMENTS_ROOT
+from chu_platform.transport import own_address, require_safe_place
+from chu_platform.urls import DOCUMENTS_ROOT, SIGN_IN_LINK
 
 WORKSPACE: Final = Path(__file__).with_name("workspace.yaml")
 # Alone in its isolated process, a guard needs 5 MB instead of 20.
@@ -31,7 +33,8 @@ GUARD: Final = (sys.executable, "-I", "-S", str(Path(__file__).with_name("guard.
 READ_ONLY: Final = "--read-only"
 REFRESH: Final = "--refresh"
 SOCKET: Final = "code"
-HOST: Final = "127.0.0.1"
+# Where the portal and the UI tell that they answer.
+HEALTH: Final = "/sante"
 DEFAULT_PORT: Final = 3000
 LAST_PORT: Final = 65535
 START_TIMEOUT: Final = 600.0
@@ -45,19 +48,19 @@ ANSWER_SECONDS: Final = 30.0
 SECONDS_BETWEEN_QUESTIONS: Final = 15.0
 
 
-def require_free_port(port: int, option: str = "--port") -> None:
+def require_free_port(host: str, port: int, option: str = "--port") -> None:
     """Raise ChuError if this machine cannot listen on the port. The message names `option`, which sets the port."""
-    with socket.socket() as probe:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((HOST, port))
+            probe.bind((host, port))
         except OSError as error:
             why = (
                 "is taken by another program"
                 if error.errno == errno.EADDRINUSE
                 else f"cannot be used ({error.strerror})"
             )
-            raise ChuError(f"port {port} of {HOST} {why}: choose another one with {option}") from None
+            raise ChuError(f"port {port} of {host} {why}: choose another one with {option}") from None
 
 
 def portal_port_of(port: int, chosen: int | None) -> int:
@@ -79,8 +82,9 @@ def serve(settings: Settings, port: int, portal_port: int, option: str | None, s
     """
     from chu_platform.storage.copies_folder import delete_abandoned
 
-    require_free_port(port)
-    require_free_port(portal_port, "--portal-port")
+    require_safe_place(settings, settings.listen)
+    require_free_port(settings.listen, port)
+    require_free_port(settings.listen, portal_port, "--portal-port")
     logs = settings.logs_folder
     logs.mkdir(parents=True, exist_ok=True)
     name, module = (
@@ -93,19 +97,21 @@ def serve(settings: Settings, port: int, portal_port: int, option: str | None, s
         delete_abandoned(settings.copies_folder)
         stack.callback(delete_abandoned, settings.copies_folder)
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="chu-")))
-        address = f"http://{HOST}:{port}"
-        ui_place, portal_place = (port, "/server_info"), (portal_port, "/sante")
+        address, portal_address = _address(settings, port), _address(settings, portal_port)
+        ui_place, portal_place = _Place.of(settings, port), _Place.of(settings, portal_port)
         # First, because it needs no other server, and more people wait for it.
-        portal_command = ("chu_platform.portal", str(portal_port), address)
-        portal = stack.enter_context(_Child("portal", portal_command, logs, _answers_at(*portal_place)))
+        portal_command = ("chu_platform.portal", str(portal_port), address, "--host", settings.listen)
+        portal = stack.enter_context(_Child("portal", portal_command, logs, portal_place.answers))
         _wait_for_answer([portal], portal, portal_place)
-        say(f"portal      http://{HOST}:{portal_port}")
+        say(f"portal      {portal_address}")
+        if line := _sign_in_line(settings, portal_address):
+            say(line)
         code, shared = _code_server(WORKSPACE, folder, logs, lambda: _close_runs(settings, say))
         children = [portal, stack.enter_context(code)]
         _wait_for_socket(code, folder / SOCKET)
         workspace = ("-w", str(shared))
-        ui_command = (module, "-h", HOST, "-p", str(port), *workspace)
-        ui = stack.enter_context(_Child(name, ui_command, logs, _answers_at(*ui_place)))
+        ui_command = (module, "-h", settings.listen, "-p", str(port), *workspace)
+        ui = stack.enter_context(_Child(name, ui_command, logs, ui_place.answers))
         children.append(ui)
         _wait_for_answer(children, ui, ui_place)
 
@@ -308,21 +314,59 @@ def _require_alive(children: Sequence[_Child]) -> None:
             raise ChuError(f"{child.name} ended; its log is {child.log}")
 
 
-def _wait_for_answer(children: Sequence[_Child], child: _Child, place: tuple[int, str]) -> None:
-    """Wait until a child answers at its port and path. Raises ChuError if a child ends, or after START_TIMEOUT."""
+@dataclass(frozen=True)
+class _Place:
+    """Where a server tells that it answers."""
+
+    host: str
+    port: int
+    tls: bool
+
+    @classmethod
+    def of(cls, settings: Settings, port: int) -> "_Place":
+        """The place of a port of the settings."""
+        return cls(own_address(settings.listen), port, settings.tls_certificate is not None)
+
+    def status(self, seconds: float) -> int | None:
+        """The status of the answer; None without one within a number of seconds."""
+        return http_status(self.host, self.port, HEALTH, seconds, self.tls)
+
+    def answers(self, seconds: float) -> bool:
+        """Whether there is an answer within a number of seconds."""
+        return self.status(seconds) is not None
+
+
+def _address(settings: Settings, port: int) -> str:
+    """The address at which this machine reaches a server."""
+    host = own_address(settings.listen)
+    named = f"[{host}]" if ":" in host else host
+    return f"{'https' if settings.tls_certificate else 'http'}://{named}:{port}"
+
+
+def _sign_in_line(settings: Settings, portal: str) -> str | None:
+    """What to say of sign-in: where nobody has to have an account, a link for whoever started this; else nothing."""
+    from chu_platform.identity.accounts import OWNER_NAME
+    from chu_platform.identity.current_user import owns_home
+    from chu_platform.identity.sessions import Sessions
+
+    if settings.access != "open" or not owns_home(settings):
+        return None
+    try:
+        token = Sessions.of(settings).new_link(OWNER_NAME)
+    except ChuError as error:
+        return f"sign in     there is no link: {error}"
+    return f"sign in     {portal}{SIGN_IN_LINK}{token} (once, within a day)"
+
+
+def _wait_for_answer(children: Sequence[_Child], child: _Child, place: _Place) -> None:
+    """Wait until a child answers at its place. Raises ChuError if a child ends, or after START_TIMEOUT."""
     deadline = time.monotonic() + START_TIMEOUT
-    port, path = place
-    while http_status(HOST, port, path, 5) != http.HTTPStatus.OK:
+    while place.status(5) != http.HTTPStatus.OK:
         _require_alive(children)
         if time.monotonic() > deadline:
-            raise ChuError(f"{child.name} does not answer on port {port}: see {child.log}")
+            raise ChuError(f"{child.name} does not answer on port {place.port}: see {child.log}")
         time.sleep(0.1)
     child.note_answer()
-
-
-def _answers_at(port: int, path: str) -> Callable[[float], bool]:
-    """Whether anything answers at this port and path within a number of seconds."""
-    return lambda seconds: http_status(HOST, port, path, seconds) is not None
 
 
 def _end_hung(children: Sequence[_Child], say: Callable[[str], None]) -> None:

@@ -1,12 +1,17 @@
 """Whether a server of this machine answers, whatever its answer is."""
 
 import http.client
+import ssl
 from pathlib import Path
 
 
-def http_status(host: str, port: int, path: str, seconds: float) -> int | None:
-    """The status of the answer to a GET request; None if none comes within `seconds`."""
-    connection = http.client.HTTPConnection(host, port, timeout=seconds)
+def http_status(host: str, port: int, path: str, seconds: float, tls: bool = False) -> int | None:
+    """The status of the answer to a GET request; None if none comes within `seconds`. Certificates are not verified."""
+    connection = (
+        http.client.HTTPSConnection(host, port, timeout=seconds, context=_any_certificate())
+        if tls
+        else http.client.HTTPConnection(host, port, timeout=seconds)
+    )
     try:
         connection.request("GET", path)
         return connection.getresponse().status
@@ -14,6 +19,14 @@ def http_status(host: str, port: int, path: str, seconds: float) -> int | None:
         return None
     finally:
         connection.close()
+
+
+def _any_certificate() -> ssl.SSLContext:
+    """A server of our own is asked whether it answers: its certificate is for other names than this machine's."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 def code_server_answers(socket: Path, seconds: float) -> bool:

@@ -16,6 +16,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from chu_platform.errors import ChuError
 
+Access = Literal["open", "accounts", "oidc"]
+
 
 def _project() -> Path:
     """The folder of the checkout; for an installed package, the current working directory."""
@@ -53,9 +55,34 @@ class Settings(BaseSettings):
     lake_options_pseudonymised: Path | None = Field(None, description="file of store options of the pseudonymised zone")
     lake_options_published: Path | None = Field(None, description="file of store options of the published zone")
     secrets: Path | None = Field(None, description="folder (0700) of the pseudonymisation key and of the accounts")
-    access: Literal["open", "accounts", "oidc"] = Field(
+    access: Access = Field(
         "open", description="who signs in: open (this machine only, Dagster without sign-in), accounts, or oidc"
     )
+    oidc_issuer: str | None = Field(None, description="URL of the identity provider (OpenID Connect)")
+    oidc_client: str | None = Field(None, description="what the identity provider calls this platform (client id)")
+    oidc_secret_file: Path | None = Field(
+        None, description="file of the client secret; unset: CHU_SECRETS/accounts/oidc.secret"
+    )
+    oidc_acr: str | None = Field(
+        None, description="values of `acr`, separated by spaces, that stand for two factors; `mfa` in `amr` always does"
+    )
+    oidc_groups: str = Field("groups", description="claim of the identity provider with the groups of a person")
+    listen: str = Field("127.0.0.1", description="address that `chu serve` listens on")
+    portal_url: str | None = Field(
+        None, description="address of the portal for its readers, in links; unset: http://127.0.0.1:3001"
+    )
+    tls_certificate: Path | None = Field(None, description="certificate (PEM) of portal and Dagster UI")
+    tls_key: Path | None = Field(None, description="private key (PEM) of the certificate")
+    tls_proxy: str | None = Field(
+        None,
+        description="addresses or networks of the proxy that provides TLS, separated by commas; * for any. It must set "
+        "X-Forwarded-For, X-Forwarded-Proto and Host",
+    )
+    local_hosts: str = Field(
+        "",
+        description="names of servers, separated by commas, that are reached without TLS, by a network of their own",
+    )
+    spark_token: SecretStr | None = Field(None, description="token of the Spark Connect server of CHU_SPARK_REMOTE")
     engine: Literal["embedded", "spark"] = Field("embedded", description="the SQL engine")
     spark_remote: str | None = Field(None, description="sc://host:port of a running Spark Connect server with Delta")
     engine_patience: float = Field(

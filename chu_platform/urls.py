@@ -1,4 +1,4 @@
-"""Paths of the documents: as files below a folder, and as pages below `/documents/` of the webserver.
+"""Paths of the documents: as files below a folder, and as pages below `/documents/` of the webserver; of sign-in.
 
 This module imports nothing heavy, because the code location uses it.
 """
@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from chu_platform.tables.table import StoredTable
 
 DOCUMENTS_ROOT: Final = "/documents/"
+# Of the portal and of the webservers: a link that signs in once, before its token.
+SIGN_IN_LINK: Final = "/lien/"
 DICTIONARY: Final = "index.html"
 QUALITY: Final = "qualite.html"
 DICTIONARY_TEXT: Final = "dictionnaire.md"

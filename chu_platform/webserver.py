@@ -1,6 +1,6 @@
 """Dagster's webserver with the documents of the platform below /documents/: `python -m chu_platform.webserver`.
 
-It has no access control; a proxy in front of it must provide that.
+Unless CHU_ACCESS is `open`, only operators may use it, after they have signed in.
 """
 
 import signal
@@ -16,6 +16,7 @@ import uvicorn
 from dagster_webserver.cli import DEFAULT_DB_STATEMENT_TIMEOUT, DEFAULT_POOL_MAX_OVERFLOW, DEFAULT_POOL_RECYCLE
 from dagster_webserver.version import __version__
 from dagster_webserver.webserver import DagsterWebserver
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -28,6 +29,10 @@ from chu_platform.compat.dagster_webserver import (
     configure_loggers,
 )
 from chu_platform.settings import load_settings
+from chu_platform.signin.only_for import OnlyFor
+from chu_platform.signin.sign_in import SignIn
+from chu_platform.tables.access_policy import Profile
+from chu_platform.transport import require_safe_place, server_options
 from chu_platform.urls import DICTIONARY, DOCUMENTS_ROOT
 
 if TYPE_CHECKING:
@@ -42,7 +47,18 @@ CONTENT_POLICY: Final = (
 
 
 class Webserver(DagsterWebserver[WorkspaceProcessContext, WorkspaceRequestContext]):
-    """Dagster's webserver with routes to the documents."""
+    """Dagster's webserver with routes to the documents, behind sign-in."""
+
+    # Who may use it.
+    profiles: frozenset[Profile] = frozenset({Profile.OPERATOR})
+
+    def build_middleware(self) -> list[Middleware]:
+        """Sign-in before all that Dagster does."""
+        settings = load_settings()
+        middleware: list[Middleware] = super().build_middleware()  # type: ignore[no-untyped-call]
+        sign_in = SignIn(settings, logs=settings.logs_folder)
+        guard = Middleware(OnlyFor, sign_in=sign_in, profiles=self.profiles, is_open=settings.access == "open")
+        return [guard, *middleware]
 
     def build_routes(self) -> list[BaseRoute]:
         """The routes to the documents, then those of Dagster, the last of which matches every path."""
@@ -79,6 +95,8 @@ class Webserver(DagsterWebserver[WorkspaceProcessContext, WorkspaceRequestContex
 
 def host(server: type[Webserver], workspace: Path, address: str, port: int, read_only: bool) -> None:
     """Serve the instance of DAGSTER_HOME with the given class of webserver, until interrupted."""
+    settings = load_settings()
+    require_safe_place(settings, address)
     # uvicorn raises the signal again after it stops. SystemExit closes the contexts below, and so their code server.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     configure_loggers()
@@ -90,7 +108,7 @@ def host(server: type[Webserver], workspace: Path, address: str, port: int, read
             webserver = server(context, live_data_poll_rate=POLL_RATE)
             app: Any = webserver.create_asgi_app()
             threading.Thread(target=webserver.load_documents, daemon=True).start()
-            uvicorn.run(app, host=address, port=port, log_level="warning")
+            uvicorn.run(app, host=address, port=port, log_level="warning", **server_options(settings))
 
 
 def main(

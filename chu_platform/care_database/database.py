@@ -16,6 +16,7 @@ import adbc_driver_postgresql.dbapi as postgres
 import pyarrow as pa
 
 from chu_platform.care_database.embedded_postgres import DUMP_ROLE, EmbeddedPostgres, embedded_server
+from chu_platform.care_database.encryption import require_encryption
 from chu_platform.care_database.restore import without_values
 from chu_platform.errors import ChuError, TransientError
 from chu_platform.ingest.dump_files import dump_fingerprint, parts, the_dump
@@ -269,6 +270,8 @@ class CareDatabase:
                 raise ChuError(
                     "CHU_POSTGRES_URL is no PostgreSQL address: write postgresql://user:password@host:port/database"
                 )
+            if given:
+                require_encryption(url, self._settings)
             self._url = _with_timeout(url)
             self._connection, snapshot = self._call("connecting", self._connect)
             self.fingerprint = self.fingerprint or snapshot

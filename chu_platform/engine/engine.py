@@ -19,6 +19,7 @@ from pyspark.sql.connect.client.retries import DefaultPolicy
 from chu_platform.compat.spark_connect import answers, disconnect, interrupt_all
 from chu_platform.engine.in_batches import in_batches
 from chu_platform.engine.plain_paths import PlainPaths
+from chu_platform.engine.spark_address import checked_address
 from chu_platform.engine.spark_connect_server import Server
 from chu_platform.errors import ChuError, TransientError, cause_in_text
 from chu_platform.settings import Settings
@@ -93,6 +94,7 @@ class Engine:
     def _opened_session(self) -> "SparkSession":
         address = self._settings.spark_remote if self._settings.engine == "spark" else None
         if address is not None:
+            address = checked_address(address, self._settings)
             _require_answer(address)
         else:
             # One server reads all zones, so it has the options of the zone that the fewest may read.

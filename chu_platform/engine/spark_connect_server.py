@@ -9,6 +9,7 @@ parent could be taken by another process, which the parent would then talk to.
 
 import os
 import re
+import secrets
 import select
 import shutil
 import signal
@@ -23,10 +24,15 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Literal
+from urllib.parse import quote
 
 from chu_platform.errors import ChuError, TransientError
 
 HOST = "127.0.0.1"
+# To this name alone PySpark sends a token without TLS.
+LOCALHOST = "localhost"
+# Spark reads from it what each request of a client must bring.
+TOKEN = "SPARK_CONNECT_AUTHENTICATE_TOKEN"  # noqa: S105 a name
 # Argument of the child: the lake is in an object store.
 OBJECT_STORE = "object-store"
 START_TIMEOUT_SECONDS = 180.0
@@ -83,6 +89,8 @@ class Server:
             )
         folder.mkdir(parents=True, exist_ok=True)
         self.log = folder / f"{kind}-server.log"
+        # Without it, whoever reaches the port reads what this user may read. Sail knows no token.
+        token = secrets.token_urlsafe(32) if kind == "spark" else None
         reader, writer = os.pipe()
         with os.fdopen(reader, "rb") as told, os.fdopen(writer, "wb"), self.log.open("wb") as log:
             self._process = subprocess.Popen(
@@ -99,10 +107,12 @@ class Server:
                 env={
                     **_store_environment(options or {}),
                     "SAIL_SPARK__SESSION_TIMEOUT_SECS": str(SESSION_TIMEOUT_SECONDS),
+                    **({TOKEN: token} if token else {}),
                 },
             )
             try:
-                self.address = f"sc://{HOST}:{self._wait_for_port(told, kind)}"
+                port = self._wait_for_port(told, kind)
+                self.address = with_token(f"sc://{LOCALHOST}:{port}", token) if token else f"sc://{HOST}:{port}"
             except BaseException:
                 self.kill()
                 raise
@@ -145,6 +155,12 @@ class Server:
         except subprocess.TimeoutExpired:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
+
+
+def with_token(address: str, token: str) -> str:
+    """The address of a server with a token."""
+    base, separator, options = address.partition(";")
+    return f"{base.rstrip('/')}/;token={quote(token, safe='')}{separator}{options}"
 
 
 def _store_environment(options: Mapping[str, str]) -> Mapping[str, str]:

@@ -164,10 +164,15 @@ def _require_valid(name: str, held: Held, today: date) -> None:
         raise ChuError(f"the name {name} is reserved: choose another one")
     if held.expires < today:
         raise ChuError(f"the expiry date {held.expires} is over: choose a later one")
+    require_sites(held)
+
+
+def require_sites(held: Held) -> None:
+    """Raise ChuError with the reason if a profile lacks its sites, or has some that it cannot have."""
     if held.profile in OF_OWN_SITES and not held.establishments:
-        raise ChuError(f"the profile {held.profile} needs its sites: add --establishment FINESS")
+        raise ChuError(f"the profile {held.profile} needs its sites: name their FINESS numbers (--establishment)")
     if held.profile not in OF_OWN_SITES and held.establishments:
-        raise ChuError(f"the profile {held.profile} has no sites: leave --establishment out")
+        raise ChuError(f"the profile {held.profile} has no sites: leave them out")
     for establishment in held.establishments:
         if not FINESS.fullmatch(establishment):
             raise ChuError(f"{establishment!r} is no FINESS number of a site: give its nine characters, e.g. 010000024")

@@ -26,7 +26,7 @@ CREATE TABLE account (
     system_user TEXT UNIQUE,
     created TEXT NOT NULL
 ) STRICT;
--- Days are ISO dates, moments are seconds since 1970; establishments are separated by spaces.
+-- Days are ISO dates, moments are seconds since 1970, secrets are SHA-256; establishments are separated by spaces.
 CREATE TABLE held (
     account INTEGER NOT NULL REFERENCES account ON DELETE CASCADE,
     profile TEXT NOT NULL,
@@ -35,6 +35,39 @@ CREATE TABLE held (
     reviewed TEXT NOT NULL,
     establishments TEXT NOT NULL,
     PRIMARY KEY (account, profile, purpose)
+) STRICT;
+-- Who signed in is an account, somebody of the identity provider (a subject), or neither: the owner of CHU_HOME.
+CREATE TABLE session (
+    hash BLOB PRIMARY KEY,
+    account INTEGER REFERENCES account ON DELETE CASCADE,
+    subject TEXT,
+    groups TEXT NOT NULL,
+    begun INTEGER NOT NULL,
+    seen INTEGER NOT NULL
+) STRICT;
+CREATE TABLE one_time (
+    hash BLOB PRIMARY KEY,
+    account INTEGER REFERENCES account ON DELETE CASCADE,
+    subject TEXT,
+    groups TEXT NOT NULL,
+    begun INTEGER,
+    expires INTEGER NOT NULL
+) STRICT;
+-- What is not finished at the identity provider; the browser is the hash of its cookie.
+CREATE TABLE redirection (
+    hash BLOB PRIMARY KEY,
+    browser BLOB NOT NULL,
+    nonce TEXT NOT NULL,
+    verifier TEXT NOT NULL,
+    back TEXT NOT NULL,
+    expires INTEGER NOT NULL
+) STRICT;
+-- Wrong passwords of a name or of an address, of which there is only the hash.
+CREATE TABLE failure (
+    what BLOB PRIMARY KEY,
+    count INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    until INTEGER NOT NULL
 ) STRICT;
 PRAGMA user_version = {VERSION};
 """.split(";\n")

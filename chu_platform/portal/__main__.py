@@ -13,7 +13,9 @@ from chu_platform.portal.connections import LimitedConnection
 from chu_platform.portal.pages import Pages
 from chu_platform.portal.reader import Reader
 from chu_platform.settings import load_settings
+from chu_platform.signin.sign_in import SignIn
 from chu_platform.storage.store import lake_root
+from chu_platform.transport import require_safe_place, server_options
 
 # Seconds that readers have to receive their answers when the portal stops.
 STOP_SECONDS: Final = 5
@@ -28,12 +30,13 @@ def main(
 ) -> None:
     """Serve the portal of the lake's published zone, until interrupted."""
     settings = load_settings()
+    require_safe_place(settings, host)
     root = lake_root(settings)
     reader = Reader(root, read_catalogue(root, settings.work_folder), settings.logs_folder)
     pages = Pages(reader, ui)
     reader.prepare_with(pages.prepare)
     reader.follow()
-    app = make_app(pages, settings.logs_folder)
+    app = make_app(pages, settings.logs_folder, SignIn(settings, pages.framed, settings.logs_folder))
     sys.setswitchinterval(SWITCH_SECONDS)
     uvicorn.run(
         app,
@@ -43,6 +46,7 @@ def main(
         server_header=False,
         http=LimitedConnection,
         timeout_graceful_shutdown=STOP_SECONDS,
+        **server_options(settings),
     )
 
 

@@ -1,7 +1,7 @@
 """The server of the portal: routes, guards, errors.
 
-Nothing is written, nothing but GET and HEAD is answered, nothing is loaded from elsewhere, and a page that cannot be
-made says so in French.
+Nothing is written, nothing but GET and HEAD is answered (except forms of sign-in), nothing is loaded from elsewhere,
+and a page that cannot be made says so in French.
 """
 
 import hashlib
@@ -30,6 +30,7 @@ from chu_platform.portal.choices import Refused
 from chu_platform.portal.downloads import SVG
 from chu_platform.portal.kept_pages import Asked
 from chu_platform.portal.pages import FILES, PAGES, Handler, Pages
+from chu_platform.signin.sign_in import TO_PROVIDER, SignIn, is_sign_in
 
 STATIC_FILES: Final = Path(__file__).parent / "static"
 MAX_URL_LENGTH: Final = 2000
@@ -79,7 +80,7 @@ class Guard:
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                if location := headers.get("location"):
+                if (location := headers.get("location")) and scope["path"] != TO_PROVIDER:
                     headers["location"] = _within(location)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
@@ -105,7 +106,7 @@ class Guard:
 
     def _refusal(self, scope: Scope, client: str) -> HTTPStatus | None:
         """Why a request of a client is refused; None if it is not."""
-        if scope["method"] not in ("GET", "HEAD"):
+        if scope["method"] not in ("GET", "HEAD") and not (scope["method"] == "POST" and is_sign_in(scope["path"])):
             return HTTPStatus.METHOD_NOT_ALLOWED
         if len(scope["raw_path"]) + len(scope["query_string"]) > MAX_URL_LENGTH:
             return HTTPStatus.REQUEST_URI_TOO_LONG
@@ -120,8 +121,8 @@ def _within(location: str) -> str:
     return urlunsplit(("", "", f"/{parts.path.lstrip('/')}", parts.query, ""))
 
 
-def make_app(pages: Pages, logs: Path | None = None) -> Starlette:
-    """The application over the pages; `logs` is the folder for traces of errors."""
+def make_app(pages: Pages, logs: Path | None = None, sign_in: SignIn | None = None) -> Starlette:
+    """The application over the pages, with sign-in if it is given; `logs` is the folder for traces of errors."""
 
     def refused(_request: Request, error: Exception) -> Response:
         assert isinstance(error, Refused)
@@ -136,6 +137,7 @@ def make_app(pages: Pages, logs: Path | None = None) -> Starlette:
         routes=[
             *(Route(path, _page(pages, kind, logs), methods=["GET"]) for path, kind in PAGES),
             *(Route(path, _answer(pages, handler(pages), logs), methods=["GET"]) for path, handler in FILES),
+            *(sign_in.routes if sign_in else []),
             Mount(STATIC.rstrip("/"), StaticFiles(directory=STATIC_FILES), name="static"),
         ],
         middleware=[Middleware(Guard, pages=pages), Middleware(GZipMiddleware, minimum_size=1000, compresslevel=4)],

@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import parse_qsl
 
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
@@ -63,6 +64,10 @@ class Pages:
     def error(self, status: HTTPStatus, message: str) -> HTMLResponse:
         """A page that says what is wrong and where to go on."""
         return HTMLResponse(self._renderer.error(status.value, message), status)
+
+    def framed(self, title: str, content: Markup) -> str:
+        """A page around a content that is made elsewhere."""
+        return self._renderer.framed(title, content)
 
     def kept(self, asked: Asked) -> KeptPage | None:
         """A page that was made already; None if it has to be made. Takes no time."""

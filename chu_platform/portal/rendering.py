@@ -301,6 +301,10 @@ class Renderer:
         """What is wrong, and where to go on."""
         return self._page("error.html", None, message=message, number=number)
 
+    def framed(self, title: str, content: Markup) -> str:
+        """A page around a content that is made elsewhere."""
+        return self._page("framed.html", None, here="me", title=title, content=content)
+
     def _page(self, template: str, snapshot: Snapshot | None, here: str = "", **context: Any) -> str:
         """A page of a template; `here` is its entry in the navigation, if it has one."""
         page = (
