@@ -26,7 +26,7 @@ ARG UID=10001
 RUN useradd --uid "${UID}" --user-group --no-create-home --home-dir /tmp chu \
     && install -d -o chu -g chu /var/lib/chu /var/lib/chu/dagster \
     && install -d -o chu -g chu -m 0755 /var/lib/chu-lake \
-    && install -d -o chu -g chu -m 0700 /var/lib/chu-keys
+    && install -d -o chu -g chu -m 0700 /var/lib/chu-keys /var/lib/chu-keys/accounts
 COPY --from=installed /opt/chu /opt/chu
 COPY docker/entrypoint.sh /opt/chu/bin/
 

@@ -8,10 +8,11 @@ services share one network namespace without external access, in which service n
 Networks, published ports and the image of PostgreSQL are not rehearsed; an embedded PostgreSQL replaces that image.
 
 The rehearsal tests every health check, the main job in the code container while the daemon starts runs (launched
-through the webserver one after the other, and those of its sensors), the portal and its access to the zones, and a
-mutation on the read-only webserver. Exit status 0 if all of it succeeded and no run failed.
+through the webserver one after the other, and those of its sensors), sign-in to the webservers, the portal and its
+access to the zones, and a mutation on the read-only webserver. Exit status 0 if all of it succeeded and no run failed.
 """
 
+import http.client
 import json
 import os
 import re
@@ -28,9 +29,11 @@ import urllib.request
 from collections import Counter
 from contextlib import ExitStack
 from graphlib import TopologicalSorter
+from http import HTTPStatus
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode, urlsplit
 
 import yaml
 
@@ -49,6 +52,8 @@ LAUNCH = """mutation Launch($keys: [AssetKeyInput!]!) { launchRun(executionParam
     ... on RunConfigValidationInvalid { errors { message } } } }"""
 STATUS = "query Status($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"
 RUNS = "{ runsOrError { ... on Runs { results { jobName status tags { key value } } } } }"
+# The cookie of the session of the rehearsal, when it has one.
+COOKIE: dict[str, str] = {}
 ENDED = ("SUCCESS", "FAILURE", "CANCELED")
 # These assets use the care database, the keys, the engine and the lake.
 ASSETS = [
@@ -144,14 +149,38 @@ def _output(*command: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
+def _sign_in(webserver: Service, work: Path) -> None:
+    """Add an operator by the commands of README.md, and sign in with their link. Later requests have the cookie."""
+    granted = ["--profile", "operator", "--purpose", "operation", "--expires", "2099-12-31"]
+    log = work / "user.txt"
+    for command in (["add", "rehearsal", *granted], ["link", "rehearsal"]):
+        if webserver.start(["chu", "user", *command], log).wait():
+            raise SystemExit(f"chu user {command[0]}: {log.read_text()}")
+    path, password = urlsplit(log.read_text().strip()).path, secrets.token_urlsafe(16)
+    connection = http.client.HTTPConnection("127.0.0.1", 3000, timeout=60)
+    connection.request("GET", path)
+    page = connection.getresponse()
+    found = re.search(r'name="jeton" value="(\w+)"', page.read().decode())
+    form = {"jeton": found[1] if found else "", "nouveau": password, "encore": password}
+    cookie = page.headers["Set-Cookie"].split(";")[0]
+    headers = {"Content-Type": "application/x-www-form-urlencoded", "Cookie": cookie}
+    connection.request("POST", path, urlencode(form), headers)
+    signed = connection.getresponse()
+    if signed.status != HTTPStatus.SEE_OTHER:
+        raise SystemExit(f"the link of an operator does not sign in: {signed.status}")
+    COOKIE["Cookie"] = signed.headers["Set-Cookie"].split(";")[0]
+
+
 def _graphql(port: int, query: str, variables: dict[str, Any] | None = None) -> dict[str, Any]:
     body = json.dumps({"query": query, "variables": variables}).encode()
-    headers = {"Content-Type": "application/json"}
+    headers = {"Content-Type": "application/json", **COOKIE}
     request = urllib.request.Request(f"http://127.0.0.1:{port}/graphql", body, headers)
     try:
         with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
             response: dict[str, Any] = json.load(answer)
     except urllib.error.HTTPError as error:
+        if error.code == HTTPStatus.UNAUTHORIZED:
+            return {"unknown": True}
         response = json.load(error)
     return response
 
@@ -256,6 +285,10 @@ def rehearse(stack: ExitStack, work: Path) -> None:
         service.wait(process, log)
         print(f"{name:20} healthy after {time.monotonic() - begun:.0f} s")
 
+    unknown = all(_graphql(port, "{ version }").get("unknown") for port in (3000, 3001))
+    print(f"the webservers without sign-in: {'refused' if unknown else 'answered'}")
+    _sign_in(running["webserver"], work)
+
     log = work / "materialize.log"
     main_job = running["code"].start(["chu", "materialize"], log)
     launched = []
@@ -288,6 +321,7 @@ def rehearse(stack: ExitStack, work: Path) -> None:
         or shown < len(indicators())
         or intrusion
         or leaked
+        or not unknown
         or refused["data"]
     ):
         raise SystemExit("the rehearsal failed")
