@@ -710,6 +710,7 @@ def _serve(settings: Settings, port: int, portal_port: int | None, option: str |
     """Prepare the servers, then go on as `chu_platform.serve` with the option."""
     from chu_platform.description.file import current_text
     from chu_platform.graph.dagster_instance import SERVED_TAG, close_dead_runs, open_instance
+    from chu_platform.signin.sign_in import SignIn
     from chu_platform.storage.lake import Lake
     from chu_platform.storage.lake_format import require_known_format
     from chu_platform.storage.store import lake_root
@@ -722,6 +723,7 @@ def _serve(settings: Settings, port: int, portal_port: int | None, option: str |
     require_safe_place(settings, settings.listen)
     require_free_port(settings.listen, port)
     require_free_port(settings.listen, chosen_portal_port, "--portal-port")
+    SignIn(settings)  # its settings are complete
     with open_instance(settings) as instance:
         if option != READ_ONLY and (dead := close_dead_runs(instance, SERVED_TAG)):
             print(f"marked {dead} unfinished run(s) of killed servers as failed", flush=True)

@@ -14,7 +14,7 @@ from graphql import ASTValidationRule, GraphQLError, OperationDefinitionNode, Op
 from starlette.routing import BaseRoute, Route
 
 from chu_platform.tables.access_policy import Profile
-from chu_platform.webserver import Webserver, host
+from chu_platform.webserver import Webserver, host, run
 
 REFUSAL: Final = "this webserver is read-only: no mutation is executed"
 GRAPHQL: Final = "/graphql"
@@ -62,4 +62,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)

@@ -6,6 +6,7 @@ Unless CHU_ACCESS is `open`, only operators may use it, after they have signed i
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -28,6 +29,7 @@ from chu_platform.compat.dagster_webserver import (
     WorkspaceRequestContext,
     configure_loggers,
 )
+from chu_platform.errors import ChuError
 from chu_platform.settings import load_settings
 from chu_platform.signin.only_for import OnlyFor
 from chu_platform.signin.sign_in import SignIn
@@ -120,5 +122,14 @@ def main(
     host(Webserver, workspace, address, port, read_only=False)
 
 
+def run(command: Callable[..., None]) -> None:
+    """Serve as the arguments of this process say. A user's mistake is one line."""
+    try:
+        typer.run(command)
+    except ChuError as error:
+        print(f"webserver: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)

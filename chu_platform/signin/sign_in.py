@@ -3,6 +3,7 @@
 A header that names a user (X-Forwarded-User, Remote-User, ...) is read nowhere: only the cookie of a session counts.
 """
 
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
@@ -16,7 +17,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from chu_platform.errors import log_traceback
+from chu_platform.errors import ChuError, log_traceback
 from chu_platform.identity.passwords import WeakPassword
 from chu_platform.identity.principal import ANYBODY, Principal
 from chu_platform.identity.redirections import Redirection, Redirections
@@ -44,6 +45,7 @@ WEAK: Final = "Ce mot de passe n’est pas accepté : 12 à 256 caractères, don
 DIFFERENT: Final = "Les deux mots de passe ne sont pas les mêmes."
 FOREIGN_FORM: Final = "Ce formulaire n’est plus valable : ouvrez la page de nouveau."
 NOT_OPENED: Final = "Votre compte n’ouvre pas cette page."
+UNAVAILABLE: Final = "La connexion est indisponible. La raison est notée dans le journal."
 ELSEWHERE: Final = "Ici, on ne se connecte que depuis la machine même."
 Form = Mapping[str, str]
 Handler = Callable[[Request, Form], Response]
@@ -67,9 +69,18 @@ class SignIn:
         self._logs = logs
 
     def principal_of(self, connection: HTTPConnection) -> Principal:
-        """Who a request comes from; ANYBODY without a session. It reads the database: not for the event loop."""
+        """Who a request comes from; ANYBODY without a session, and if the accounts cannot be read.
+
+        It reads the database: not for the event loop.
+        """
         token = self._browser.token(connection)
-        return self._sessions.principal(token) if token and self.serves(connection) else ANYBODY
+        if token is None or not self.serves(connection):
+            return ANYBODY
+        try:
+            return self._sessions.principal(token)
+        except ChuError as error:
+            _report(error)
+            return ANYBODY
 
     def require(self, request: Request, *profiles: Profile) -> Principal | Response:
         """Who a request comes from, if they hold one of the profiles; else the answer: to sign in, or a refusal."""
@@ -92,7 +103,12 @@ class SignIn:
 
         The host is what the browser believes to be connected to: another site whose name leads here gets nothing.
         """
-        return self._access != "open" or is_loopback(connection.url.hostname or "")
+        if self._access != "open":
+            return True
+        try:
+            return is_loopback(connection.url.hostname or "")
+        except ValueError:  # no host at all
+            return False
 
     @property
     def routes(self) -> list[Route]:
@@ -119,14 +135,18 @@ class SignIn:
         async def answer(request: Request) -> Response:
             if not self.serves(request):
                 return self._message(HTTPStatus.FORBIDDEN, ELSEWHERE)
-            if request.method != "POST":
-                assert get is not None
-                return await run_in_threadpool(get, request, {})
-            form = await _form_of(request)
-            if form is None or not self._browser.is_own_form(request, form.get("jeton", "")):
-                return self._message(HTTPStatus.FORBIDDEN, FOREIGN_FORM)
-            assert post is not None
-            return await run_in_threadpool(post, request, form)
+            handler, form = get, {}
+            if request.method == "POST":
+                handler, sent = post, await _form_of(request)
+                if sent is None or not self._browser.is_own_form(request, sent.get("jeton", "")):
+                    return self._message(HTTPStatus.FORBIDDEN, FOREIGN_FORM)
+                form = sent
+            assert handler is not None
+            try:
+                return await run_in_threadpool(handler, request, form)
+            except ChuError as error:
+                _report(error)
+                return self._message(HTTPStatus.SERVICE_UNAVAILABLE, UNAVAILABLE)
 
         methods = [*(["GET"] if get else []), *(["POST"] if post else [])]
         return Route(path, answer, methods=methods)
@@ -323,6 +343,11 @@ async def _form_of(request: Request) -> Form | None:
         if len(body) > MAX_FORM_BYTES:
             return None
     return dict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True))
+
+
+def _report(error: ChuError) -> None:
+    """Write what whoever operates the server has to do into its log."""
+    print(f"sign-in: {error}", file=sys.stderr, flush=True)
 
 
 def _address(request: Request) -> str:
