@@ -2,7 +2,8 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import date
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -11,8 +12,12 @@ import psycopg2
 import pytest
 
 from chu_platform.care_database.embedded_postgres import EmbeddedPostgres
+from chu_platform.identity.accounts import Accounts
+from chu_platform.identity.principal import Held
+from chu_platform.identity.sessions import Sessions
 from chu_platform.serve import WORKSPACE
 from chu_platform.settings import PROJECT
+from chu_platform.tables.access_policy import Profile, Purpose
 from chu_platform_tests.conftest import CARE
 from chu_platform_tests.deployment.webservers import Webserver, running
 from chu_platform_tests.pipeline.home import Home
@@ -44,6 +49,7 @@ def instance_home(pack: Path, postgres: EmbeddedPostgres, tmp_path_factory: pyte
         "DAGSTER_POSTGRES_HOST": "",
         "PGHOST": socket,
         "PGPASSFILE": str(passwords),
+        "CHU_ACCESS": "accounts",
     }
     home = Home(folder / "home", pack, settings)
     home.secrets.mkdir(parents=True, mode=0o700)
@@ -72,7 +78,8 @@ def database(instance_home: Home, postgres: EmbeddedPostgres) -> tuple[str, str]
 @pytest.fixture(scope="session")
 def read_only(instance_home: Home, database: tuple[str, str], postgres: EmbeddedPostgres) -> Iterator[Webserver]:
     """The read-only webserver, started by `chu serve --read-only`."""
-    server = Webserver(free_port(), _url(postgres, "dagster"), *database)
+    headers = signed_in(instance_home, "auditor", Held(Profile.AUDITOR, Purpose.AUDIT, date.max))
+    server = Webserver(free_port(), _url(postgres, "dagster"), *database, headers)
     ports = ("--port", str(server.port), "--portal-port", str(free_port()))
     with running(server, instance_home.start("serve", "--read-only", *ports)) as it:
         yield it
@@ -100,10 +107,18 @@ def ordinary(
         "PYTHONPATH": os.pathsep.join((str(PROJECT), os.environ.get("PYTHONPATH", ""))),
     }
     home = Home(copy, instance_home.pack, settings)
-    server = Webserver(free_port(), _url(postgres, "dagster_copy"), *database)
+    headers = signed_in(home, "operator", Held(Profile.OPERATOR, Purpose.OPERATION, date.max))
+    server = Webserver(free_port(), _url(postgres, "dagster_copy"), *database, headers)
     arguments = ("-p", str(server.port), "-w", str(WORKSPACE))
     with running(server, home.start(*arguments, program=ORDINARY)) as it:
         yield it
+
+
+def signed_in(home: Home, name: str, held: Held) -> Mapping[str, str]:
+    """The header of a session of a new account."""
+    Accounts(home.secrets / "accounts").add(name, held)
+    sessions = Sessions(home.secrets / "accounts", "accounts")
+    return {"Cookie": f"chu_session={sessions.begin_with_link(sessions.new_link(name))}"}
 
 
 def _url(postgres: EmbeddedPostgres, name: str) -> str:

@@ -72,7 +72,8 @@ def test_a_mutation_by_get_is_refused(read_only: Webserver) -> None:
 def test_mutations_by_websocket_are_refused(read_only: Webserver) -> None:
     before = read_only.stored()
     protocol = [Subprotocol("graphql-ws")]
-    with connect(f"ws://127.0.0.1:{read_only.port}/graphql", subprotocols=protocol) as socket:
+    address = f"ws://127.0.0.1:{read_only.port}/graphql"
+    with connect(address, subprotocols=protocol, additional_headers=read_only.headers) as socket:
         for name, document, given in mutations(read_only):
             payload = {"query": document, "variables": given}
             socket.send(json.dumps({"type": "start", "id": name, "payload": payload}))

@@ -49,7 +49,7 @@ def test_a_page_loads_no_external_resource_and_no_script(read_only: Webserver) -
 
 def assert_alone(server: Webserver) -> None:
     """Assert that a document loads nothing from elsewhere, and no script."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/documents/") as answer:
+    with urllib.request.urlopen(server.request("/documents/")) as answer:
         policy = answer.headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy and "script-src" not in policy and "unsafe-inline" not in policy
     assert server.get("/documents/style.css")[0] == 200

@@ -7,7 +7,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -19,21 +19,31 @@ ANSWER_TIMEOUT_SECONDS = 600
 
 @dataclass(frozen=True)
 class Webserver:
-    """A running webserver, the database of its instance, and the ids of an unfinished and a failed run in it."""
+    """A running webserver, the database of its instance, and the ids of an unfinished and a failed run in it.
+
+    `headers` are sent with each request: the cookie of a session.
+    """
 
     port: int
     database: str
     started_run: str
     failed_run: str
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def get(self, path: str) -> tuple[int, bytes]:
         """The status and body of a page."""
-        return self._ask(urllib.request.Request(f"http://127.0.0.1:{self.port}{path}"))
+        return self._ask(self.request(path))
 
     def post(self, path: str, content: bytes, kind: str = "application/json") -> tuple[int, bytes]:
         """The status and body of the answer to a POST request."""
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", content, {"Content-Type": kind})
-        return self._ask(request)
+        return self._ask(self.request(path, content, {"Content-Type": kind}))
+
+    def request(
+        self, path: str, content: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> urllib.request.Request:
+        """A request with the headers of this one."""
+        given = {**self.headers, **(headers or {})}
+        return urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", content, given)
 
     def graphql(self, query: str, variables: Mapping[str, object] | None = None) -> dict[str, Any]:
         """The answer to a GraphQL document, with any status."""
@@ -73,7 +83,7 @@ def running(server: Webserver, process: "subprocess.Popen[str]") -> Iterator[Web
         deadline = time.monotonic() + ANSWER_TIMEOUT_SECONDS
         while True:
             try:
-                if server.get("/server_info")[0] == 200:
+                if server.get("/sante")[0] == 200:
                     break
             except OSError:
                 if process.poll() is not None or time.monotonic() > deadline:
