@@ -9,7 +9,7 @@ from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, urlencode
 
 from starlette.concurrency import run_in_threadpool
@@ -25,10 +25,12 @@ from chu_platform.identity.sessions import Sessions, SignInRefused
 from chu_platform.settings import Settings
 from chu_platform.signin.browser import Browser, local_path
 from chu_platform.signin.pages import STYLE, TEMPLATES, Frame, content_of, held_rows, plain_frame
-from chu_platform.signin.provider import Provider
 from chu_platform.tables.access_policy import Profile
 from chu_platform.transport import has_tls, is_loopback
 from chu_platform.urls import SIGN_IN_LINK
+
+if TYPE_CHECKING:
+    from chu_platform.signin.provider import Provider
 
 SIGN_IN: Final = "/connexion"
 SIGN_OUT: Final = "/deconnexion"
@@ -60,7 +62,7 @@ class SignIn:
     def __init__(self, settings: Settings, frame: Frame = plain_frame, logs: Path | None = None) -> None:
         """Raises ChuError if the settings of the identity provider are missing or not safe."""
         self._access = settings.access
-        self._provider = Provider(settings) if settings.access == "oidc" else None
+        self._provider = _provider_of(settings)
         self._sessions = Sessions.of(settings)
         self._redirections = Redirections(settings.accounts_folder)
         self._secure = has_tls(settings)
@@ -277,7 +279,7 @@ class SignIn:
     def _to_account(self) -> Response:
         return RedirectResponse(ACCOUNT, HTTPStatus.SEE_OTHER, NO_STORE)
 
-    def _to_provider(self, provider: Provider, request: Request, _form: Form) -> Response:
+    def _to_provider(self, provider: "Provider", request: Request, _form: Form) -> Response:
         try:
             started = provider.start(self._return_address(request))
         except SignInRefused as refused:
@@ -289,7 +291,7 @@ class SignIn:
         self._browser.keep_secret(request, answer, secret)
         return answer
 
-    def _from_provider(self, provider: Provider, request: Request, _form: Form) -> Response:
+    def _from_provider(self, provider: "Provider", request: Request, _form: Form) -> Response:
         asked = request.query_params
         found = self._redirections.take(asked.get("state", ""), self._browser.secret(request) or "")
         if found is None or "code" not in asked:
@@ -324,6 +326,16 @@ class SignIn:
 
     def _message(self, status: int, text: str) -> Response:
         return HTMLResponse(self._frame(text, content_of("message.html", text=text)), status, NO_STORE)
+
+
+def _provider_of(settings: Settings) -> "Provider | None":
+    """The identity provider of the settings, if it signs in."""
+    if settings.access != "oidc":
+        return None
+    # Imported here, because a portal without it needs neither Authlib nor its memory.
+    from chu_platform.signin.provider import Provider
+
+    return Provider(settings)
 
 
 def is_sign_in(path: str) -> bool:
