@@ -57,7 +57,7 @@ class Webserver(DagsterWebserver[WorkspaceProcessContext, WorkspaceRequestContex
     def build_middleware(self) -> list[Middleware]:
         """Sign-in before all that Dagster does."""
         settings = load_settings()
-        middleware: list[Middleware] = super().build_middleware()  # type: ignore[no-untyped-call]
+        middleware: list[Middleware] = super().build_middleware()
         sign_in = SignIn(settings, logs=settings.logs_folder)
         guard = Middleware(OnlyFor, sign_in=sign_in, profiles=self.profiles, is_open=settings.access == "open")
         return [guard, *middleware]

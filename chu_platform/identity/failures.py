@@ -28,7 +28,8 @@ def count_attempt(connection: sqlite3.Connection, name: str, address: str, now: 
         what: connection.execute("SELECT count, until FROM failure WHERE what = ?", (what,)).fetchone() or (0, 0)
         for what in counted
     }
-    if (wait := max(until for _, until in found.values()) - int(now)) > 0:
+    wait: int = max(until for _, until in found.values()) - int(now)
+    if wait > 0:
         return wait
     for what, free in counted.items():
         count = found[what][0] + 1

@@ -44,9 +44,10 @@ def is_right(password: str, stored: str | None) -> bool:
     nobody = _hash_of_nobody()
     with _ONE_AT_A_TIME:
         try:
-            return _HASHER.verify(stored or nobody, _normal(password[:MAX_LENGTH])) and stored is not None
+            _HASHER.verify(stored or nobody, _normal(password[:MAX_LENGTH]))
         except (VerificationError, InvalidHashError):
             return False
+    return stored is not None
 
 
 @cache
@@ -56,5 +57,5 @@ def _hash_of_nobody() -> str:
 
 
 def _normal(password: str) -> str:
-    """The same text for the same characters, however a keyboard composes them."""
-    return unicodedata.normalize("NFKC", password)
+    """The same text for the same characters, however a keyboard composes them; always one of UTF-8."""
+    return unicodedata.normalize("NFKC", password).encode(errors="replace").decode()

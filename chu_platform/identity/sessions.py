@@ -14,7 +14,7 @@ from typing import Final
 
 from chu_platform.errors import ChuError
 from chu_platform.identity import failures, passwords
-from chu_platform.identity.accounts import OWNER_NAME, require_account
+from chu_platform.identity.accounts import NAME, OWNER_NAME, require_account
 from chu_platform.identity.database import Database
 from chu_platform.identity.person import THE_OWNER, Person, person_of, principal_of_person
 from chu_platform.identity.principal import ANYBODY, Principal
@@ -72,8 +72,9 @@ class Sessions:
             wait = failures.count_attempt(connection, name, address, self._clock())
         if wait:
             raise SignInRefused(f"too many attempts: try again in {wait} s", wait)
+        known = name if NAME.fullmatch(name) else ""
         with self._database.reading() as connection:
-            found = connection.execute("SELECT id, password FROM account WHERE name = ?", (name,)).fetchone()
+            found = connection.execute("SELECT id, password FROM account WHERE name = ?", (known,)).fetchone()
         account, stored = found or (None, None)
         if not passwords.is_right(password, stored):
             raise SignInRefused("the name or the password is wrong")

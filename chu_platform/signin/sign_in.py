@@ -51,6 +51,7 @@ UNAVAILABLE: Final = "La connexion est indisponible. La raison est notée dans l
 ELSEWHERE: Final = "Ici, on ne se connecte que depuis la machine même."
 Form = Mapping[str, str]
 Handler = Callable[[Request, Form], Response]
+EMPTY: Final[Form] = {}
 
 
 class SignIn:
@@ -137,12 +138,11 @@ class SignIn:
         async def answer(request: Request) -> Response:
             if not self.serves(request):
                 return self._message(HTTPStatus.FORBIDDEN, ELSEWHERE)
-            handler, form = get, {}
+            handler, form = get, EMPTY
             if request.method == "POST":
-                handler, sent = post, await _form_of(request)
-                if sent is None or not self._browser.is_own_form(request, sent.get("jeton", "")):
+                handler, form = post, await _form_of(request)
+                if not self._browser.is_own_form(request, form.get("jeton", "")):
                     return self._message(HTTPStatus.FORBIDDEN, FOREIGN_FORM)
-                form = sent
             assert handler is not None
             try:
                 return await run_in_threadpool(handler, request, form)
@@ -345,15 +345,15 @@ def is_sign_in(path: str) -> bool:
     )
 
 
-async def _form_of(request: Request) -> Form | None:
-    """The fields of a form; None if it is too large or none. Of a field that is given twice, the last one counts."""
+async def _form_of(request: Request) -> Form:
+    """The fields of a form; none if it is too large or no form. Of a field that is given twice, the last one counts."""
     if request.headers.get("content-type", "").split(";")[0].strip().lower() != FORM:
-        return None
+        return EMPTY
     body = b""
     async for part in request.stream():
         body += part
         if len(body) > MAX_FORM_BYTES:
-            return None
+            return EMPTY
     return dict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True))
 
 

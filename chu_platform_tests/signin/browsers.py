@@ -71,3 +71,8 @@ def send(client: TestClient, page: str, fields: Mapping[str, str], to: str | Non
 def sign_in(client: TestClient, name: str = "head-a", password: str = PASSWORD, back: str = "/own") -> httpx2.Response:
     """Fill in the form of sign-in."""
     return send(client, "/connexion", {"compte": name, "mot_de_passe": password, "retour": back})
+
+
+def keep(client: TestClient, token: str) -> None:
+    """Let a browser have a session, as if this server had given it."""
+    client.cookies.set("chu_session", token, domain=str(client.base_url.host))

@@ -14,7 +14,7 @@ from chu_platform.portal import __main__ as portal
 from chu_platform.settings import Settings, load_settings
 from chu_platform.tables.access_policy import Profile, Purpose
 from chu_platform_tests.identity.people import HEAD, PASSWORD
-from chu_platform_tests.signin.browsers import account, browser, settings_of
+from chu_platform_tests.signin.browsers import account, browser, keep, settings_of
 
 pytestmark = pytest.mark.unit
 
@@ -125,7 +125,7 @@ def test_accounts_that_cannot_be_read_open_nothing(tmp_path: Path, capsys: pytes
     settings = settings_of(tmp_path)
     account(settings)
     client = browser(settings)
-    client.cookies.set("chu_session", "any")
+    keep(client, "any")
     (settings.accounts_folder / "accounts.db").write_bytes(b"damaged" * 1000)
     assert client.get("/who").text == "public"
     assert client.get("/own").status_code == 303

@@ -22,12 +22,13 @@ from chu_platform.signin.sign_in import SignIn
 from chu_platform.tables.access_policy import Profile, Purpose
 from chu_platform.webserver import Webserver
 from chu_platform_tests.identity.people import HEAD, LATER, OPERATOR
-from chu_platform_tests.signin.browsers import HERE, account, settings_of, sign_in
+from chu_platform_tests.signin.browsers import HERE, account, keep, settings_of, sign_in
 
 pytestmark = pytest.mark.unit
 
 AUDITOR = Held(Profile.AUDITOR, Purpose.AUDIT, LATER)
 PAGE = {"Accept": "text/html"}
+SOCKET = f"{HERE.replace('http', 'ws')}/graphql"
 # Paths of Dagster's webserver that need no instance, and of the documents.
 PATHS = ("/", "/graphql", "/graphql?query={version}", "/documents/", "/documents/index.html", "/server_info",
          "/dagit_info", "/logs/a/compute_logs/x.out", "/download_debug/a", "/notebook?path=a", "/runs", "/static/x.js",
@@ -57,7 +58,7 @@ def webserver(
     """A browser of a Dagster webserver without an instance: what is answered never reached Dagster, or needs none."""
     monkeypatch.setenv("CHU_HOME", str(home))
     monkeypatch.setenv("CHU_ACCESS", access)
-    app = kind(cast(Any, None)).create_asgi_app()  # type: ignore[no-untyped-call]
+    app = kind(cast(Any, None)).create_asgi_app()
     return TestClient(app, base_url=HERE, follow_redirects=False, raise_server_exceptions=False)
 
 
@@ -77,7 +78,7 @@ def test_without_a_session_nothing_answers(tmp_path: Path) -> None:
         assert client.get(path).status_code == 401
         assert client.post(path, json={}).status_code == 401
         assert client.get(path, headers={"X-Forwarded-User": "operator", "Remote-User": "operator"}).status_code == 401
-    with pytest.raises(WebSocketDisconnect) as refused, client.websocket_connect("/graphql"):
+    with pytest.raises(WebSocketDisconnect) as refused, client.websocket_connect(SOCKET):
         pass
     assert refused.value.code == SIGNED_OUT
     assert client.get("/connexion", headers=PAGE).headers["content-security-policy"].startswith("default-src 'none'")
@@ -87,12 +88,12 @@ def test_the_profile_opens_and_another_one_does_not(tmp_path: Path) -> None:
     operator = signed_in(client_of(tmp_path), tmp_path, "operator", OPERATOR)
     assert operator.get("/graphql").text == "GET answered"
     assert operator.post("/graphql").text == "POST answered"
-    with operator.websocket_connect("/graphql") as socket:
+    with operator.websocket_connect(SOCKET) as socket:
         socket.send_text("hello")
         assert socket.receive_text() == "hello"
     head = signed_in(client_of(tmp_path), tmp_path, "head-a", HEAD)
     assert head.get("/graphql", headers=PAGE).status_code == head.post("/graphql").status_code == 403
-    with pytest.raises(WebSocketDisconnect), head.websocket_connect("/graphql"):
+    with pytest.raises(WebSocketDisconnect), head.websocket_connect(SOCKET):
         pass
 
 
@@ -103,7 +104,7 @@ def test_other_sites_reach_nothing_with_the_cookie_of_a_browser(tmp_path: Path) 
     ):
         foreign = {"Origin": "https://evil.example"}
         assert client.post("/graphql", headers=foreign).status_code == 403
-        with pytest.raises(WebSocketDisconnect), client.websocket_connect("/graphql", headers=foreign):
+        with pytest.raises(WebSocketDisconnect), client.websocket_connect(SOCKET, headers=foreign):
             pass
         assert client.post("/graphql", headers={"Origin": HERE}).status_code == 200
 
@@ -113,7 +114,7 @@ def test_an_open_websocket_is_closed_when_its_account_is_withdrawn(
 ) -> None:
     monkeypatch.setattr(only_for, "SECONDS_BETWEEN_LOOKS", 0.02)
     operator = signed_in(client_of(tmp_path), tmp_path, "operator", OPERATOR)
-    with operator.websocket_connect("/graphql") as socket:
+    with operator.websocket_connect(SOCKET) as socket:
         socket.send_text("hello")
         assert socket.receive_text() == "hello"
         Accounts(settings_of(tmp_path).accounts_folder).remove("operator")
@@ -127,7 +128,7 @@ def test_where_access_is_open_only_this_machine_is_served(tmp_path: Path) -> Non
     assert client_of(tmp_path, "open").get("/graphql").text == "GET answered"
     elsewhere = client_of(tmp_path, "open", "http://ui.chu.example")
     assert elsewhere.get("/graphql").status_code == 403
-    with pytest.raises(WebSocketDisconnect), elsewhere.websocket_connect("/graphql"):
+    with pytest.raises(WebSocketDisconnect), elsewhere.websocket_connect("ws://ui.chu.example/graphql"):
         pass
 
 
@@ -137,14 +138,14 @@ def test_the_dagster_webserver_answers_to_operators_alone(tmp_path: Path, monkey
         assert client.get(path).status_code == 401, path
         assert client.get(path, headers=PAGE).status_code == 303, path
         assert client.post(path).status_code == 401, path
-    with pytest.raises(WebSocketDisconnect) as refused, client.websocket_connect("/graphql", ["graphql-ws"]):
+    with pytest.raises(WebSocketDisconnect) as refused, client.websocket_connect(SOCKET, ["graphql-ws"]):
         pass
     assert refused.value.code == SIGNED_OUT
     assert client.get("/sante").status_code == 200
     assert signed_in(client, tmp_path, "auditor", AUDITOR).get("/server_info").status_code == 403
     sessions = Sessions.of(settings_of(tmp_path))
     account(settings_of(tmp_path), "operator", OPERATOR)
-    client.cookies.set("chu_session", sessions.begin_with_link(sessions.new_link("operator")))
+    keep(client, sessions.begin_with_link(sessions.new_link("operator")))
     assert client.get("/server_info").json()["dagster_version"]
 
 
@@ -154,7 +155,7 @@ def test_the_read_only_webserver_answers_to_auditors_too(tmp_path: Path, monkeyp
     assert signed_in(client, tmp_path, "auditor", AUDITOR).get("/server_info").status_code == 200
     account(settings_of(tmp_path), "head-a", HEAD)
     sessions = Sessions.of(settings_of(tmp_path))
-    client.cookies.set("chu_session", sessions.begin_with_link(sessions.new_link("head-a")))
+    keep(client, sessions.begin_with_link(sessions.new_link("head-a")))
     assert client.get("/server_info").status_code == 403
 
 

@@ -8,7 +8,7 @@ from chu_platform.identity.accounts import Accounts
 from chu_platform.identity.failures import FREE_OF_ACCOUNT
 from chu_platform.identity.sessions import Sessions
 from chu_platform_tests.identity.people import HEAD, OPERATOR, PASSWORD
-from chu_platform_tests.signin.browsers import HERE, account, browser, form_token, send, settings_of, sign_in
+from chu_platform_tests.signin.browsers import HERE, account, browser, form_token, keep, send, settings_of, sign_in
 
 pytestmark = pytest.mark.unit
 
@@ -113,14 +113,14 @@ def test_each_sign_in_has_a_new_session_and_the_last_one_ends(tmp_path: Path) ->
     settings = settings_of(tmp_path)
     account(settings)
     client = browser(settings)
-    client.cookies.set("chu_session", "chosen by somebody else")
+    keep(client, "chosen by somebody else")
     sign_in(client)
     first = client.cookies["chu_session"]
     assert first != "chosen by somebody else"
     sign_in(client)
     assert client.cookies["chu_session"] != first
     other = browser(settings)
-    other.cookies.set("chu_session", first)
+    keep(other, first)
     assert other.get("/who").text == "public"
 
 
@@ -154,7 +154,7 @@ def test_sign_out_ends_the_session_on_the_server(tmp_path: Path) -> None:
     assert (left.status_code, left.headers["location"]) == (303, "/")
     assert "chu_session" not in client.cookies
     thief = browser(settings)
-    thief.cookies.set("chu_session", kept)
+    keep(thief, kept)
     assert thief.get("/who").text == "public"
 
 
@@ -226,15 +226,13 @@ def test_where_access_is_open_nobody_signs_in_from_elsewhere(tmp_path: Path, add
     sessions = Sessions.of(settings)
     token = sessions.begin_with_link(sessions.new_link("owner"))
     client = browser(settings, address)
-    client.cookies.set("chu_session", token)
-    assert client.get("/who").text == "public"
+    assert client.get("/who", headers={"Cookie": f"chu_session={token}"}).text == "public"
     assert client.get("/connexion").status_code == 403
     link = f"/lien/{sessions.new_link('owner')}"
     assert client.get(link).status_code == 403
     for local in ("http://localhost:3001", "http://[::1]:3001"):
         here = browser(settings, local)
-        here.cookies.set("chu_session", token)
-        assert here.get("/who").text == "owner"
+        assert here.get("/who", headers={"Cookie": f"chu_session={token}"}).text == "owner"
 
 
 def test_my_account_shows_what_i_hold_and_gives_a_code(tmp_path: Path) -> None:
