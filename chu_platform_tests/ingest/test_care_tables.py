@@ -229,7 +229,11 @@ def test_no_permission_on_a_table(server: EmbeddedPostgres, tmp_path: Path) -> N
     ("url", "message"),
     [
         ("postgresql://u:hush@127.0.0.1:1/care", "nothing listens there"),
-        ("postgresql://u:hush@nowhere.invalid/care", "its host is unknown|no known reason|nothing listens"),
+        (
+            "postgresql://u:hush@nowhere.invalid/care?sslmode=require",
+            "its host is unknown|no known reason|nothing listens",
+        ),
+        ("postgresql://u:hush@nowhere.invalid/care", "leads to nowhere.invalid without TLS"),
         ("hush", "CHU_POSTGRES_URL is no PostgreSQL address"),
         ("postgresql://u:hush@127.0.0.1:notaport/care", "no known reason"),
     ],
