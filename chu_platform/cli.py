@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from chu_platform.access.commands import app as journal
 from chu_platform.command import go_on_as, run_command
 from chu_platform.errors import ChuError
 from chu_platform.portal.commands import app as portal
@@ -33,6 +34,7 @@ need = typer.Typer(no_args_is_help=True, short_help="Add a need of readers.", he
 app.add_typer(need, name="need")
 app.add_typer(benchmark, name="benchmark")
 app.add_typer(user, name="user")
+app.add_typer(journal, name="journal")
 Port = Annotated[int, typer.Option(min=1, max=65535, help="port of the Dagster UI on this machine")]
 PortalPort = Annotated[
     int | None,
@@ -342,11 +344,17 @@ def kpi(
 ) -> None:
     """Print exact figures of an indicator for any X and any range of whole months, from the facts of the secure zones.
 
+    Each answer is written to the access journal. Rows that the account may not read are left out; if none is left, the
+    exit status is 1.
+
     X is chosen by the options of the indicator, for instance --establishment F010000024, --department 2A, --region 11,
     --diagnosis J20, --sex F, --age-band 85+, --profession Médecin. Without NAME, all indicators are listed with their
     options.
     """
+    from chu_platform.access.gate import Gate
+    from chu_platform.access.journal import Journal
     from chu_platform.graph.run_resources import RunResources
+    from chu_platform.identity.current_user import current_user
     from chu_platform.kpi_query import KpiRequest, indicator_options, kpi_rows
     from chu_platform.terminal_tables import print_rows, rows_as_json
 
@@ -355,8 +363,10 @@ def kpi(
             print(line)
         return
     request = KpiRequest(name, _extra_options(context.args), first, last)
-    with RunResources(load_settings(), lambda _: None) as resources:
-        rows = kpi_rows(resources, request)
+    settings = load_settings()
+    with RunResources(settings, lambda _: None) as resources:
+        gate = Gate(resources.lake, Journal(settings.secrets_folder))
+        rows = kpi_rows(resources, request, gate, current_user(settings))
     if as_json:
         print(rows_as_json(rows))
     else:
@@ -372,15 +382,21 @@ def risk(
 
     The page docs/risk.md explains the figures.
     """
+    from chu_platform.access.gate import Gate
+    from chu_platform.access.journal import Journal
+    from chu_platform.identity.current_user import current_user
     from chu_platform.risk.french_rows import french_rows, plain_rows
-    from chu_platform.risk.table_risks import risks_by_table
+    from chu_platform.risk.table_risks import risks_by_table, tables_of
     from chu_platform.storage.lake import Lake
     from chu_platform.storage.lake_format import require_known_format
     from chu_platform.storage.store import lake_root
     from chu_platform.terminal_tables import print_rows, rows_as_json
 
-    lake = Lake(lake_root(load_settings()))
+    settings = load_settings()
+    lake = Lake(lake_root(settings))
     require_known_format(lake.place)
+    gate = Gate(lake, Journal(settings.secrets_folder))
+    gate.admit(current_user(settings), tables_of(table), "chu risk: risks of all rows")
     risks = risks_by_table(lake, table)
     if as_json:
         print(rows_as_json(plain_rows(risks)))

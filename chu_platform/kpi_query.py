@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import duckdb
 import pyarrow as pa
 
+from chu_platform.access.gate import Gate, Request
 from chu_platform.errors import ChuError
+from chu_platform.identity.principal import Principal
 from chu_platform.indicators.indicator import Indicator, indicators
 from chu_platform.periods.dim_period import dim_period
 from chu_platform.storage.lake import Lake, active_files, are_present
@@ -49,17 +51,19 @@ class KpiRequest:
     last: str | None = None
 
 
-def kpi_rows(resources: QueryResources, request: KpiRequest) -> pa.Table:
+def kpi_rows(resources: QueryResources, request: KpiRequest, gate: Gate, principal: Principal) -> pa.Table:
     """The rows of the indicator for the request, in the columns of its table. Without X, the rows of an overview.
 
-    Of a table whose rows are not computed for other periods, the rows of these years or months.
+    Of a table whose rows are not computed for other periods, the rows of these years or months. Of all rows, those that
+    the principal may read. A profile whose small cells are masked reads none: the difference of two ranges would tell
+    them.
 
-    Raises ChuError if the indicator, X or the range does not exist, or if a table is not in the lake yet.
+    Raises ChuError if the indicator, X or the range does not exist, or if a table is not in the lake yet, and Denied if
+    the principal may read none of the rows.
     """
     indicator = find_indicator(request.indicator)
     condition, values = _condition(indicator, request.where)
     months = _range(resources.lake, indicator, request)
-    counted = _Evaluation(resources, months).rows(indicator.releasable)
     free_range = indicator.free_range
     if not _depends_on_periods(indicator.releasable):
         within = (
@@ -73,11 +77,15 @@ def kpi_rows(resources: QueryResources, request: KpiRequest) -> pa.Table:
     if free_range.sums_years:
         listed = [f"'{months.start:%Y-%m}' AS first_month", f"'{months.last_month:%Y-%m}' AS last_month", *listed]
     order = free_range.order or ", ".join(f'"{c.name}"' for c in columns if c.key) or "ALL"
+    readable = gate.open_table(
+        principal,
+        indicator.releasable,
+        request=Request(condition, values, about=f"months {months.start:%Y-%m} to {months.last_month:%Y-%m}"),
+        computed=lambda: _Evaluation(resources, months).rows(indicator.releasable),
+    )
     with duckdb.connect() as connection:
-        connection.register("counted", counted)
-        found: pa.Table = connection.sql(
-            f"SELECT {', '.join(listed)} FROM counted WHERE {condition} ORDER BY {order}", params=values
-        ).to_arrow_table()
+        connection.register("readable", readable)
+        found: pa.Table = connection.sql(f"SELECT {', '.join(listed)} FROM readable ORDER BY {order}").to_arrow_table()
     if not len(found) and request.where:
         asked = ", ".join(f"--{o} {v}" for o, v in request.where.items())
         raise ChuError(f"{indicator.name}: nothing found for {asked} in these months")

@@ -23,12 +23,6 @@ from chu_platform.tables.table import StoredTable
 
 # The key of an establishment is this letter and its FINESS number (`dimensions.dim_establishment`).
 FINESS_LETTER: Final = "F"
-LEVEL: Final = "level"
-CODE: Final = "code"
-SITE: Final = "establishment"
-# Columns of the site of a row, of tables without levels.
-SITE_KEY: Final = "establishment_key"
-SITE_NUMBER: Final = "site_finess"
 MAX_FILTER_LENGTH: Final = 2000
 
 
@@ -54,17 +48,18 @@ class Denied(ChuError):
 class Request:
     """The rows of a table that are asked for: a condition in DuckDB SQL, and the values of its parameters by name.
 
-    `version` is the Delta version to read; None for the current one.
+    `version` is the Delta version to read; None for the current one. `about` is what else the journal says of them.
     """
 
     where: str = "true"
     values: Mapping[str, object] | None = None
     version: int | None = None
+    about: str = ""
 
     @property
     def text(self) -> str:
         """The condition with its values, for the journal."""
-        text = self.where
+        text = f"{self.about}: {self.where}" if self.about else self.where
         # The longest names first: one may be the beginning of another.
         for name, value in sorted((self.values or {}).items(), key=lambda item: -len(item[0])):
             text = text.replace(f"${name}", sql_text(str(value)))
@@ -213,7 +208,7 @@ def _granted(
     mask_small: MaskSmall | None,
 ) -> pa.Table | None:
     """The requested rows that a grant opens; None if it opens none of them."""
-    condition = _condition(table, held, grant)
+    condition = _condition(held, grant)
     if condition is None or (grant.masks_small and mask_small is None):
         return None
     values = dict(request.values or {})
@@ -233,19 +228,13 @@ def _granted(
     return rows
 
 
-def _condition(table: StoredTable, held: Held, grant: Grant) -> str | None:
-    """The SQL condition of the rows that a grant opens to who holds it; None if none can be recognised."""
+def _condition(held: Held, grant: Grant) -> str | None:
+    """The SQL condition of the rows that a grant opens to who holds it; None if it opens none."""
     if grant.rows is RowsOf.EVERYBODY:
         return "true"
     if grant.rows is RowsOf.OWN_SITES and held.establishments:
-        names = {c.name for c in table.columns}
         keys = ", ".join(sql_text(key) for key in sorted(map(establishment_key, held.establishments)))
-        if {LEVEL, CODE} <= names:
-            return f"{LEVEL} = '{SITE}' AND {CODE} IN ({keys})"
-        if SITE_KEY in names:
-            return f"{SITE_KEY} IN ({keys})"
-        if SITE_NUMBER in names:
-            return f"{SITE_NUMBER} IN ({', '.join(map(sql_text, sorted(held.establishments)))})"
+        return f'"{grant.own}" IN ({keys})'
     # Own counts need the pseudonym of the practitioner, which no serving component may look up.
     return None
 

@@ -1,6 +1,6 @@
 """SQL over the tables of the lake: `python -m chu_platform.committee.sql "SELECT count(*) FROM facts.fact_death"`.
 
-The figures of the reports come from it, and their commands are this one. It reads the zones that its user may read.
+The figures of the reports come from it, and their commands are this one. The gate decides what its user may read.
 """
 
 import re
@@ -10,15 +10,19 @@ from typing import Annotated, Any, Final
 import duckdb
 import typer
 
+from chu_platform.access.gate import Gate
+from chu_platform.access.journal import Journal
 from chu_platform.command import run_command
 from chu_platform.description.described_tables import DescribedCatalogue, DescribedTable
 from chu_platform.description.file import current_catalogue
 from chu_platform.errors import ChuError
+from chu_platform.identity.current_user import current_user
 from chu_platform.settings import load_settings
 from chu_platform.storage.duckdb_session import small_connection
 from chu_platform.storage.lake import Lake
 from chu_platform.storage.store import lake_root
 from chu_platform.tables.duckdb_sql import sql_name
+from chu_platform.tables.table import Zone
 
 MODULE: Final = "chu_platform.committee.sql"
 _TABLE: Final = re.compile(r"\b(?P<layer>[a-z]+)\.(?P<name>\w+)")
@@ -63,8 +67,11 @@ def _named_tables(catalogue: DescribedCatalogue, sql: str) -> Iterator[Described
 def main(sql: Annotated[str, typer.Argument(help="DuckDB SQL; tables are named layer.table")]) -> None:
     """Print the rows of SQL over the tables of the lake, tab-separated, below the names of the columns."""
     settings = load_settings()
-    root = lake_root(settings)
-    names, rows = _asked(Lake(root), current_catalogue(root, settings.work_folder), sql)
+    lake = Lake(lake_root(settings))
+    catalogue = current_catalogue(lake.place, settings.work_folder)
+    if guarded := [table for table in _named_tables(catalogue, sql) if table.zone is not Zone.PUBLISHED]:
+        Gate(lake, Journal(settings.secrets_folder)).admit(current_user(settings), guarded, sql)
+    names, rows = _asked(lake, catalogue, sql)
     for line in (names, *rows):
         print("\t".join("" if value is None else str(value) for value in line))
 

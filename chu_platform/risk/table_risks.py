@@ -170,6 +170,11 @@ def find_table(name: str) -> Table:
     raise ChuError(f"{name!r} has no sensitive column: choose one of {', '.join(f'{t.layer}/{t.name}' for t in known)}")
 
 
+def tables_of(name: str | None) -> Sequence[Table]:
+    """The table of this name; without a name, all tables at risk. Raises ChuError if there is none."""
+    return [find_table(name)] if name else tables_at_risk()
+
+
 def risks_by_table(lake: Lake, name: str | None) -> Mapping[Table, Sequence[Risk]]:
     """The figures of the table of this name; without a name, of all tables at risk."""
-    return {table: list(risks_of(lake, table)) for table in ([find_table(name)] if name else tables_at_risk())}
+    return {table: list(risks_of(lake, table)) for table in tables_of(name)}

@@ -9,8 +9,12 @@ from typing import Any, Final
 import duckdb
 import pyarrow as pa
 
+from chu_platform.access.gate import Gate, Request
+from chu_platform.access.journal import Journal
 from chu_platform.editions.decisions import FORMER
 from chu_platform.errors import ChuError
+from chu_platform.identity.current_user import current_user
+from chu_platform.indicators.indicator import indicators, recomputations
 from chu_platform.recomputation.recomputation import SourceRows
 from chu_platform.settings import Settings
 from chu_platform.storage.lake import Lake
@@ -65,7 +69,8 @@ class Trace:
     """The trace of a cell at a version.
 
     `exact` are the figures of the exact indicator, `computed` those recomputed from the delivered rows; None when the
-    user may not read the zones of their tables. `reason` is the reason of the mask. If the cell shows the figures of an
+    user may not read the zones of their tables. `sources` are empty when the account may not read delivered rows.
+    `reason` is the reason of the mask. If the cell shows the figures of an
     earlier edition, the trace is that of the cell there, and `waits` says why.
     """
 
@@ -95,6 +100,8 @@ class Tracer:
     def __init__(self, settings: Settings) -> None:
         self.lake = Lake(lake_root(settings))
         require_known_format(self.lake.place)
+        self._gate = Gate(self.lake, Journal(settings.secrets_folder))
+        self._principal = current_user(settings)
         self._deliveries = Deliveries(settings)
         self._recomputations = RecomputationCache(self.lake)
 
@@ -103,9 +110,10 @@ class Tracer:
         self._recomputations.close()
 
     def trace(self, cell: Cell, rows: bool = False) -> Trace:
-        """Trace a cell. With `rows`, the texts of the delivered rows are included, and the caller must log the access.
+        """Trace a cell. With `rows`, the texts of the delivered rows are included: then call `note_rows`, too.
 
-        Raises ChuError when a version of the chain can no longer be read.
+        Raises ChuError when a version of the chain can no longer be read, and Denied when the account of this process
+        may not see the exact figures of the cell.
         """
         lake, table = self.lake, cell.table
         chain = version_chain(lake, table, cell.version)
@@ -119,7 +127,7 @@ class Tracer:
             state, why = edition.state(cell.key)
             if state in FORMER:
                 return self._former(cell, edition, edition.former_version, why, rows)
-        exact = _exact_row(lake, chain, exact_table, cell)
+        exact = self._exact_row(chain, exact_table, cell)
         masked, reason = _mask(lake, chain, mask_table, cell) if mask_table else (False, None)
         figures = figures_of(table)
         exact_figures = {name: exact[name] for name in figures}
@@ -134,13 +142,32 @@ class Tracer:
         else:
             expected = masked_rows(table, exact_rows, pa.table({"cell": [cell.name], "is_masked": [masked]}))
         unequal = list(differences(table, cell.row, exact_rows, computed, expected))
+        shows_rows = all(self._gate.holds(self._principal, s.table) for s in recomputation.declaration.sources)
         sources = [
             _traced_source(lake, self._deliveries, chain, recomputation, source, rows)
             for source in recomputation.declaration.sources
+            if shows_rows
         ]
         values = computed.to_pylist()[0]
         recomputed = {name: values[name] for name in figures}
         return Trace(cell, chain, reason if masked else None, exact_figures, recomputed, unequal, sources)
+
+    def note_rows(self, trace: Trace, command: str) -> None:
+        """Write to the access journal that the delivered rows of a trace will be shown.
+
+        Raises Denied when the account may not read them, and JournalError when the journal cannot be written.
+        """
+        declared = recomputations()[trace.cell.table.name].sources
+        shown = [s.source.table for s in trace.sources if s.count] or [s.table for s in declared]
+        self._gate.admit(self._principal, list(dict.fromkeys(shown)), command, sum(s.count for s in trace.sources))
+
+    def _exact_row(self, chain: VersionChain, table: Table, cell: Cell) -> Mapping[str, Any]:
+        """The exact row of a cell, through the gate."""
+        wanted = " AND ".join(f"CAST({sql_name(c)} AS VARCHAR) = ${c}" for c in cell.key)
+        values = {c: str(v) for c, v in cell.key.items()}
+        request = Request(wanted, values, chain.version_of(table), about="chu trace")
+        found = self._gate.open_table(self._principal, _guarded(table, cell), request=request)
+        return _only(found, table, chain.version_of(table))
 
     def _former(self, cell: Cell, edition: EditionCells, version: int, why: str | None, rows: bool) -> Trace:
         """The trace of a cell that shows the figures of the edition before."""
@@ -153,8 +180,10 @@ class Tracer:
         return replace(traced, cell=replace(former, row=cell.row), waits=traced.waits or why)
 
 
-def _exact_row(lake: Lake, chain: VersionChain, table: Table, cell: Cell) -> Mapping[str, Any]:
-    return _row(lake, table, chain.version_of(table), cell.key)
+def _guarded(table: Table, cell: Cell) -> Table:
+    """The table of the exact row with the policy of the exact figures: what could be published is among these."""
+    (indicator,) = (i for i in indicators() if i.name == cell.table.name)
+    return table if indicator.released_form else replace(table, access=indicator.exact.access)
 
 
 def _mask(lake: Lake, chain: VersionChain, table: Table, cell: Cell) -> tuple[bool, str | None]:
@@ -167,6 +196,10 @@ def _row(lake: Lake, table: Table, version: int, key: Mapping[str, Any]) -> Mapp
     wanted = " AND ".join(f"CAST({sql_name(c)} AS VARCHAR) = {sql_text(str(v))}" for c, v in key.items())
     with duckdb.connect() as connection:
         found = connection.sql(f"SELECT * FROM {lake.relation(table, version)} WHERE {wanted}").to_arrow_table()
+    return _only(found, table, version)
+
+
+def _only(found: pa.Table, table: Table, version: int) -> Mapping[str, Any]:
     if len(found) != 1:
         raise ChuError(f"{table.folder}@{version} has {len(found)} rows of this cell: it was changed after its commit")
     row: Mapping[str, Any] = found.to_pylist()[0]

@@ -4,10 +4,9 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 
 from chu_platform.settings import Settings
-from chu_platform.trace.access_log import log_access
 from chu_platform.trace.published_cells import find_cell
 from chu_platform.trace.trace import Tracer, command_arguments
-from chu_platform.trace.trace_text import difference_lines, restricted_rows, trace_lines
+from chu_platform.trace.trace_text import difference_lines, trace_lines
 
 
 def run_trace(
@@ -22,8 +21,8 @@ def run_trace(
     """Trace the cell that meets the conditions (`column=value`) and report it, line by line.
 
     Returns whether its figures equal their recomputation. An earlier edition or version `as_of` is also compared with
-    the current one. With `rows`, the access is logged and the delivered rows are shown. With `lines`, lists of line
-    numbers are complete.
+    the current one. With `rows`, the delivered rows are shown, and the access journal says so. With `lines`, lists of
+    line numbers are complete.
     """
     with closing(Tracer(settings)) as tracer:
         lake = tracer.lake
@@ -31,7 +30,7 @@ def run_trace(
         trace = tracer.trace(cell, rows)
         if rows:
             command = f"chu trace {command_arguments(cell.table, cell.key)} {cell.name_of_version}"
-            log_access(lake, command, *restricted_rows(trace))
+            tracer.note_rows(trace, command)
         for line in trace_lines(lake, trace, rows, lines):
             report(line)
         equal = bool(trace.equal)

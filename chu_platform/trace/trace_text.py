@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from chu_platform.storage.lake import Lake
 from chu_platform.storage.recorded_code import recorded_code
-from chu_platform.tables.table import Zone
 from chu_platform.trace.delivered_lines import is_delivered_as_files, shortened
 from chu_platform.trace.trace import (
     SourceChange,
@@ -60,6 +59,8 @@ def trace_lines(lake: Lake, trace: Trace, rows: bool, lines: bool) -> Iterator[s
         return
     yield ""
     yield "DELIVERED ROWS behind the figure"
+    if not trace.sources:
+        yield "  not shown: this account has no grant on the delivered tables"
     for source in trace.sources:
         yield from _source(source, rows, MAX_RANGES if not lines else None)
     yield ""
@@ -154,7 +155,7 @@ def _source(source: TracedSource, rows: bool, max_ranges: int | None) -> Iterato
             # Only consultations have such keys; they are numbers.
             yield f"    {column}: {ranges([int(v) for v in source.rows], max_ranges)}"
         elif not rows:
-            yield f"    {column} identifies persons: shown with --rows, which is logged"
+            yield f"    {column} identifies persons: shown with --rows, which is journalled"
     if rows:
         yield from _texts(source)
 
@@ -243,9 +244,3 @@ def _number(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.10g}"
     return "-" if value is None else str(value)
-
-
-def restricted_rows(trace: Trace) -> tuple[Sequence[str], int]:
-    """The restricted tables whose rows are in a trace, and the number of all its rows."""
-    tables = [s.source.table.folder for s in trace.sources if s.source.table.zone is Zone.RESTRICTED and s.count]
-    return tables, sum(s.count for s in trace.sources)

@@ -9,9 +9,12 @@ from typing import Final
 import duckdb
 import pyarrow as pa
 
+from chu_platform.access.gate import Gate
+from chu_platform.access.journal import Journal
 from chu_platform.catalogue import catalogue
 from chu_platform.editions.readable import edition, kept_version, readable_version
 from chu_platform.errors import ChuError
+from chu_platform.identity.current_user import current_user
 from chu_platform.indicators.indicator import recomputations
 from chu_platform.ingest.delivered import delivered_tables
 from chu_platform.settings import Settings
@@ -65,7 +68,17 @@ def verify(
     _verify_files(lake, settings, readable, result, report)
     result.tables = len({*readable, *damage})
     result.findings += [found.finding for findings in damage.values() for found in findings]
-    _verify_figures(lake, _shown_tables(lake, readable, as_of), sample, seed, result, report)
+    gate, principal = Gate(lake, Journal(settings.secrets_folder)), current_user(settings)
+
+    def may_show(table: Table, number: int) -> bool:
+        """Whether different figures of a table may be shown, which the access journal then says."""
+        exact = [read for read in table.reads.values() if read.zone is Zone.PSEUDONYMISED]
+        if not all(gate.holds(principal, read) for read in exact):
+            return False
+        gate.admit(principal, exact, "chu verify: figures that are not equal", number)
+        return True
+
+    _verify_figures(lake, _shown_tables(lake, readable, as_of), sample, seed, result, report, may_show)
     return result
 
 
@@ -142,6 +155,7 @@ def _verify_figures(
     seed: int,
     result: VerifyResult,
     report: Callable[[str], None],
+    may_show: Callable[[Table, int], bool],
 ) -> None:
     """Find published figures that differ from their recomputation, from their mask or from the rule of editions."""
     cells = {t: lake.arrow(t, version=version) for t, version in published.items()}
@@ -169,7 +183,7 @@ def _verify_figures(
                 recomputation_cache.close()
                 continue
             result.cells += len(cells[table])
-            result.findings += _listed_differences(table, found)
+            result.findings += _listed_differences(table, found, bool(found) and may_show(table, len(found)))
             report(f"{table.folder}: {len(cells[table])} cells, {len(found)} figures not equal")
 
 
@@ -217,12 +231,14 @@ def _figure_differences(
     return list(differences(table, shown, exact_rows, computed, masked_rows(table, exact_rows, masks)))
 
 
-def _listed_differences(table: Table, found: Sequence[Difference]) -> Iterator[str]:
+def _listed_differences(table: Table, found: Sequence[Difference], with_figures: bool) -> Iterator[str]:
     for difference in found[:MAX_LISTED_DIFFERENCES]:
         cell = " ".join(f"{c}={v}" for c, v in difference.cell.items())
-        yield (
-            f"indicator {table.folder} {cell}: {difference.figure} is {difference.found}, and should be "
-            f"{difference.expected}"
+        is_wrong = (
+            f"is {difference.found}, and should be {difference.expected}"
+            if with_figures
+            else "is not what it should be"
         )
+        yield f"indicator {table.folder} {cell}: {difference.figure} {is_wrong}"
     if len(found) > MAX_LISTED_DIFFERENCES:
         yield f"indicator {table.folder}: {len(found) - MAX_LISTED_DIFFERENCES} more figures are not equal"
