@@ -1,4 +1,4 @@
-"""Serving the Dagster UI, the portal, the daemon and their code server, as child processes that end with this process.
+"""Serving Dagster UI, portal, exact figures, daemon and code server, as child processes that end with this process.
 
 `chu serve` prepares what they need, and goes on as this module, with two ports and an option (READ_ONLY, REFRESH). A
 process of `guard` starts each child, and ends it when this process ends for any reason.
@@ -22,7 +22,7 @@ from typing import IO, Final
 from chu_platform.command import run_command
 from chu_platform.errors import ChuError, known_cause, log_traceback
 from chu_platform.guard import signal_group
-from chu_platform.server_health import code_server_answers, http_status
+from chu_platform.server_health import code_server_answers, http_status, socket_answers
 from chu_platform.settings import Settings, load_settings
 from chu_platform.transport import own_address, require_safe_place
 from chu_platform.urls import DOCUMENTS_ROOT, SIGN_IN_LINK
@@ -33,8 +33,9 @@ GUARD: Final = (sys.executable, "-I", "-S", str(Path(__file__).with_name("guard.
 READ_ONLY: Final = "--read-only"
 REFRESH: Final = "--refresh"
 SOCKET: Final = "code"
-# Where the portal and the UI tell that they answer.
+# Where the portal, the exact figures and the UI tell that they answer.
 HEALTH: Final = "/sante"
+OWN_FIGURES: Final = "own"
 DEFAULT_PORT: Final = 3000
 LAST_PORT: Final = 65535
 START_TIMEOUT: Final = 600.0
@@ -99,8 +100,11 @@ def serve(settings: Settings, port: int, portal_port: int, option: str | None, s
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="chu-")))
         address, portal_address = _address(settings, port), _address(settings, portal_port)
         ui_place, portal_place = _Place.of(settings, port), _Place.of(settings, portal_port)
+        own_figures = folder / OWN_FIGURES
+        # Nothing is changed for auditors, also not the access journal: they are shown no exact figures.
+        forwarded = () if option == READ_ONLY else ("--own-figures", str(own_figures))
         # First, because it needs no other server, and more people wait for it.
-        portal_command = ("chu_platform.portal", str(portal_port), address, "--host", settings.listen)
+        portal_command = ("chu_platform.portal", str(portal_port), address, "--host", settings.listen, *forwarded)
         portal = stack.enter_context(_Child("portal", portal_command, logs, portal_place.answers))
         _wait_for_answer([portal], portal, portal_place)
         say(f"portal      {portal_address}")
@@ -108,6 +112,9 @@ def serve(settings: Settings, port: int, portal_port: int, option: str | None, s
             say(line)
         code, shared = _code_server(WORKSPACE, folder, logs, lambda: _close_runs(settings, say))
         children = [portal, stack.enter_context(code)]
+        if forwarded:
+            command = ("chu_platform.exact_figures", str(own_figures))
+            children.append(stack.enter_context(_Child("exact-figures", command, logs, _answers_on(own_figures))))
         _wait_for_socket(code, folder / SOCKET)
         workspace = ("-w", str(shared))
         ui_command = (module, "-h", settings.listen, "-p", str(port), *workspace)
@@ -367,6 +374,11 @@ def _wait_for_answer(children: Sequence[_Child], child: _Child, place: _Place) -
             raise ChuError(f"{child.name} does not answer on port {place.port}: see {child.log}")
         time.sleep(0.1)
     child.note_answer()
+
+
+def _answers_on(file: Path) -> Callable[[float], bool]:
+    """Whether a server that listens on a socket answers within a number of seconds."""
+    return lambda seconds: socket_answers(file, HEALTH, seconds)
 
 
 def _end_hung(children: Sequence[_Child], say: Callable[[str], None]) -> None:

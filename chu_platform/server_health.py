@@ -1,8 +1,23 @@
 """Whether a server of this machine answers, whatever its answer is."""
 
 import http.client
+import socket
 import ssl
 from pathlib import Path
+
+
+class SocketConnection(http.client.HTTPConnection):
+    """A connection to a server that listens on a socket of this machine."""
+
+    def __init__(self, file: Path, seconds: float) -> None:
+        super().__init__("localhost", timeout=seconds)
+        self._file = file
+
+    def connect(self) -> None:
+        """Connect to the socket."""
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._file))
 
 
 def http_status(host: str, port: int, path: str, seconds: float, tls: bool = False) -> int | None:
@@ -12,6 +27,15 @@ def http_status(host: str, port: int, path: str, seconds: float, tls: bool = Fal
         if tls
         else http.client.HTTPConnection(host, port, timeout=seconds)
     )
+    return _status(connection, path)
+
+
+def socket_answers(file: Path, path: str, seconds: float) -> bool:
+    """Whether a server at a socket answers to a GET request within `seconds`."""
+    return _status(SocketConnection(file, seconds), path) is not None
+
+
+def _status(connection: http.client.HTTPConnection, path: str) -> int | None:
     try:
         connection.request("GET", path)
         return connection.getresponse().status
@@ -29,12 +53,12 @@ def _any_certificate() -> ssl.SSLContext:
     return context
 
 
-def code_server_answers(socket: Path, seconds: float) -> bool:
+def code_server_answers(file: Path, seconds: float) -> bool:
     """Whether the code server of Dagster at this socket answers to a health check of gRPC within `seconds`."""
     import grpc  # not at the start of every command
     from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-    with grpc.insecure_channel(f"unix:{socket}") as channel:
+    with grpc.insecure_channel(f"unix:{file}") as channel:
         try:
             health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service="DagsterApi"), seconds)
         except grpc.RpcError as error:

@@ -14,8 +14,11 @@ from pathlib import Path
 from typing import Final
 
 import dagster as dg
+from deltalake.exceptions import DeltaError
 from sqlalchemy.exc import OperationalError
 
+from chu_platform.access.archive import keep_journal
+from chu_platform.access.journal import Journal
 from chu_platform.care_database.embedded_postgres import embedded_server
 from chu_platform.compat.dagster_retention import (
     delete_backfills,
@@ -26,11 +29,14 @@ from chu_platform.compat.dagster_retention import (
     vacuum,
 )
 from chu_platform.compat.event_batches import BatchedEventLog
+from chu_platform.errors import ChuError
 from chu_platform.graph.asset_keys import key_of
 from chu_platform.graph.dagster_instance import FINISHED
 from chu_platform.ingest.fingerprints import forget_missing_files
 from chu_platform.reports.delivery_reading import delivery_reading
 from chu_platform.settings import Settings
+from chu_platform.storage.lake import Lake
+from chu_platform.storage.store import lake_root
 
 DAY_SECONDS: Final = 86_400.0
 # The oldest runs first: the runs of a year need several days.
@@ -61,10 +67,10 @@ def clean_up(instance: dg.DagsterInstance, settings: Settings, now: float) -> Se
     """
     forget_missing_files()
     server = embedded_server(settings)
+    done = [*_keep_journal(settings, now)]
     for log in (*settings.logs_folder.glob("*.log"), server.log):
         if log.is_file():
             shorten(log)
-    done = []
     if settings.postgres_url and server.folder.is_dir():
         # What was restored before the care database was read from a server.
         gone = server.remove()
@@ -75,6 +81,18 @@ def clean_up(instance: dg.DagsterInstance, settings: Settings, now: float) -> Se
         return [*done, "Dagster's storage is in use: old runs are deleted the next time"]
     of_runs = str(deleted) if deleted else "CHU_RUN_RETENTION_DAYS is 0, or the storage is another one: all runs stay"
     return [*done, of_runs]
+
+
+def _keep_journal(settings: Settings, now: float) -> Sequence[str]:
+    """Move the access journal into the lake and purge its old entries. What cannot be done is said, and done later."""
+    journal = Journal(settings.secrets_folder)
+    try:
+        done = keep_journal(Lake(lake_root(settings)), journal, datetime.fromtimestamp(now, UTC))
+    except (ChuError, DeltaError, OSError) as error:
+        why = str(error) if isinstance(error, ChuError) else type(error).__name__
+        logging.getLogger(__name__).warning("the access journal is not moved into the lake: %s", why)
+        return []
+    return [done] if done else []
 
 
 def shorten(log: Path) -> None:

@@ -1,6 +1,7 @@
 """The portal as a process: `python -m chu_platform.portal PORT [UI]`."""
 
 import sys
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -27,16 +28,20 @@ def main(
     port: Annotated[int, typer.Argument(help="port to listen on")],
     ui: Annotated[str | None, typer.Argument(help="address of the Dagster UI")] = None,
     host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
+    own_figures: Annotated[
+        Path | None, typer.Option(help="socket of the process of exact figures, to which requests are forwarded")
+    ] = None,
 ) -> None:
     """Serve the portal of the lake's published zone, until interrupted."""
     settings = load_settings()
     require_safe_place(settings, host)
     root = lake_root(settings)
     reader = Reader(root, read_catalogue(root, settings.work_folder), settings.logs_folder)
-    pages = Pages(reader, ui)
+    pages = Pages(reader, ui, own_figures is not None)
     reader.prepare_with(pages.prepare)
     reader.follow()
-    app = make_app(pages, settings.logs_folder, SignIn(settings, pages.framed, settings.logs_folder))
+    sign_in = SignIn(settings, pages.framed, settings.logs_folder)
+    app = make_app(pages, settings.logs_folder, sign_in, own_figures)
     sys.setswitchinterval(SWITCH_SECONDS)
     uvicorn.run(
         app,

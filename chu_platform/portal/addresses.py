@@ -25,6 +25,7 @@ PROFILE: Final = "/profil"
 FUNNEL: Final = "/entonnoir"
 LAST_MONTH: Final = "/dernier-mois"
 REGISTER: Final = "/registre"
+OWN_FIGURES: Final = "/mon-etablissement"
 CONTROLS: Final = "/controle/"
 HEALTH: Final = "/sante"
 QUESTIONS: Final = "/questions/"
@@ -58,9 +59,13 @@ def search_address(kind: str, question: Question | None = None, words: str = "")
 
 
 class Addresses(ABC):
-    """What links of a page hold. `served`: a server answers, so that forms, searches and images on demand work."""
+    """What links of a page hold. `served`: a server answers, so that forms, searches and images on demand work.
+
+    `own_figures`: it also forwards requests for exact figures of own sites.
+    """
 
     served: bool = True
+    own_figures: bool = False
 
     @abstractmethod
     def of(self, address: str) -> str | None:
@@ -88,8 +93,9 @@ class Addresses(ABC):
 class ServedAddresses(Addresses):
     """Links of a served portal, which are the addresses themselves; `ui` is the address of the Dagster UI."""
 
-    def __init__(self, ui: str | None = None) -> None:
+    def __init__(self, ui: str | None = None, own_figures: bool = False) -> None:
         self._ui = ui
+        self.own_figures = own_figures
 
     def of(self, address: str) -> str:
         """The address."""

@@ -25,14 +25,16 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chu_platform.errors import log_traceback
-from chu_platform.portal.addresses import STATIC
+from chu_platform.portal.addresses import OWN_FIGURES, STATIC
 from chu_platform.portal.choices import Refused
 from chu_platform.portal.downloads import SVG
 from chu_platform.portal.kept_pages import Asked
+from chu_platform.portal.own_figures import forwarding
 from chu_platform.portal.pages import FILES, PAGES, Handler, Pages
 from chu_platform.signin.sign_in import TO_PROVIDER, SignIn, is_sign_in
 
 STATIC_FILES: Final = Path(__file__).parent / "static"
+OWN_PATHS: Final = (OWN_FIGURES, f"{OWN_FIGURES}/{{rest:path}}")
 MAX_URL_LENGTH: Final = 2000
 # Numbers of requests that are answered at the same time: of one client, and of all.
 MAX_REQUESTS_OF_CLIENT: Final = 128
@@ -121,8 +123,14 @@ def _within(location: str) -> str:
     return urlunsplit(("", "", f"/{parts.path.lstrip('/')}", parts.query, ""))
 
 
-def make_app(pages: Pages, logs: Path | None = None, sign_in: SignIn | None = None) -> Starlette:
-    """The application over the pages, with sign-in if it is given; `logs` is the folder for traces of errors."""
+def make_app(
+    pages: Pages, logs: Path | None = None, sign_in: SignIn | None = None, own_figures: Path | None = None
+) -> Starlette:
+    """The application over the pages, with sign-in if it is given; `logs` is the folder for traces of errors.
+
+    `own_figures` is the socket of the process of exact figures, if there is one.
+    """
+    forward = forwarding(own_figures, pages) if own_figures else None
 
     def refused(_request: Request, error: Exception) -> Response:
         assert isinstance(error, Refused)
@@ -138,6 +146,7 @@ def make_app(pages: Pages, logs: Path | None = None, sign_in: SignIn | None = No
             *(Route(path, _page(pages, kind, logs), methods=["GET"]) for path, kind in PAGES),
             *(Route(path, _answer(pages, handler(pages), logs), methods=["GET"]) for path, handler in FILES),
             *(sign_in.routes if sign_in else []),
+            *(Route(path, forward, methods=["GET"]) for path in OWN_PATHS if forward),
             Mount(STATIC.rstrip("/"), StaticFiles(directory=STATIC_FILES), name="static"),
         ],
         middleware=[Middleware(Guard, pages=pages), Middleware(GZipMiddleware, minimum_size=1000, compresslevel=4)],

@@ -142,8 +142,9 @@ def as_svg(snapshot: Snapshot, view: View, kind: str) -> bytes | None:
     about = [c.label for c in view.courses] if kind == "evolution" and view.courses else [view.cell.label]
     head = (f"{view.question.short} – {', '.join(about)}", f"{shown} – période choisie : {view.cell.period.label}")
     version = snapshot.versions.get(view.question.table.name)
-    source = "Indicateurs du groupe hospitalier, données publiées"
-    if version:
+    origin = "chiffres exacts d’un établissement, à ne pas diffuser" if snapshot.own else "données publiées"
+    source = f"Indicateurs du groupe hospitalier, {origin}"
+    if version and not snapshot.own:
         source += f", version {version.number} du {french.day(version.committed.date())}"
     foot = (f"{source} (table {view.question.table.name}).", view.question.caution)
     return drawing.banded(drawn, head, foot).encode()

@@ -51,11 +51,14 @@ PAGES: Final[Sequence[tuple[str, str]]] = (
 
 
 class Pages:
-    """The pages and files of a reader's tables; `ui` is the address of the Dagster UI, when there is one."""
+    """The pages and files of a reader's tables; `ui` is the address of the Dagster UI, when there is one.
 
-    def __init__(self, reader: Reader, ui: str | None = None) -> None:
+    `own_figures`: exact figures of own sites are served beside them.
+    """
+
+    def __init__(self, reader: Reader, ui: str | None = None, own_figures: bool = False) -> None:
         self._reader = reader
-        self._renderer = Renderer(ServedAddresses(ui))
+        self._renderer = Renderer(ServedAddresses(ui, own_figures))
         self._kept = KeptPages()
         # One page is made at a time. Several threads would wait for each other after every query, because only one runs
         # Python code at a time, and two requests for the same page would make it twice.

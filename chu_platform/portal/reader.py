@@ -59,6 +59,7 @@ class Snapshot:
 
     `edition` is the edition that they belong to; None before the first one. `unreadable` are the names of the tables
     that exist and cannot be read: they have no rows here. `number` is another one for each snapshot of this process.
+    `own`: rows of an own site are exact.
     Safe to use from several threads.
     """
 
@@ -72,6 +73,7 @@ class Snapshot:
     _kept: dict[object, Any] = field(default_factory=dict)
     _kept_lock: threading.Lock = field(default_factory=threading.Lock)
     _value_lock: threading.RLock = field(default_factory=threading.RLock)
+    own: bool = False
 
     @cached_property
     def questions(self) -> Sequence[Question]:

@@ -15,6 +15,7 @@ from chu_platform import french
 from chu_platform.portal import funnels, monthly_signals, quality, search, sentences
 from chu_platform.portal.addresses import (
     MEASURE,
+    OWN_FIGURES,
     PERIOD,
     Addresses,
     profile_address,
@@ -89,6 +90,14 @@ class Field:
 
 
 @dataclass(frozen=True)
+class OwnSite:
+    """An own site of an account, and (address, text) of each page with its exact figures."""
+
+    label: str
+    pages: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
 class Below:
     """A table of what lies below a place or diagnosis: title, columns, rows, and how many others there are."""
 
@@ -120,6 +129,28 @@ class Renderer:
     def question(self, snapshot: Snapshot, view: View) -> str:
         """A question, for an X and a Y."""
         return self._page("question.html", snapshot, **self._facts(snapshot, view), **self._drawn(snapshot, view))
+
+    def own_question(self, snapshot: Snapshot, view: View) -> str:
+        """A question with the exact figures of an own site, beside those that are published of other places."""
+        return self._page(
+            "mon_etablissement.html",
+            snapshot,
+            here="own",
+            is_masked=any(row["is_masked"] for row in view.choice.rows),
+            **self._facts(snapshot, view),
+            **self._drawn(snapshot, view),
+        )
+
+    def own_sites(self, snapshot: Snapshot, sites: Sequence[OwnSite], may_ask: bool) -> str:
+        """The own sites of an account; `may_ask`: it may see every other one as well."""
+        return self._page(
+            "mes_etablissements.html",
+            snapshot,
+            here="own",
+            sites=sites,
+            may_ask=may_ask,
+            own_figures=OWN_FIGURES,
+        )
 
     def search(
         self, snapshot: Snapshot, kind: str, question: Question, words: str, results: search.Results | None

@@ -1,0 +1,163 @@
+"""The pages of exact figures: what each address answers to an account."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property, partial
+from http import HTTPStatus
+from urllib.parse import urlencode
+
+from chu_platform.access.gate import Gate, Request, establishment_key, own_sites
+from chu_platform.exact_figures.own_addresses import SITE, OwnAddresses, has_sites, own_page
+from chu_platform.exact_figures.own_snapshot import OwnSnapshot
+from chu_platform.identity.principal import Principal
+from chu_platform.indicators.indicator import Indicator, indicators
+from chu_platform.indicators.small_cells import mask_small_cells
+from chu_platform.portal import downloads
+from chu_platform.portal.addresses import QUESTIONS, question_address
+from chu_platform.portal.choices import Refused, choose, with_added
+from chu_platform.portal.downloads import File
+from chu_platform.portal.questions import Question
+from chu_platform.portal.reader import Reader, Snapshot
+from chu_platform.portal.rendering import OwnSite, Renderer
+from chu_platform.portal.views import View, view_of
+
+Given = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """Another address that answers a request."""
+
+    address: str
+
+
+class OwnPages:
+    """The pages over the published tables of a reader and the exact tables behind a gate."""
+
+    def __init__(self, reader: Reader, gate: Gate) -> None:
+        self._reader = reader
+        self._gate = gate
+
+    def error(self, status: HTTPStatus, message: str) -> str:
+        """A page that says what is wrong."""
+        return self._renderer(self._reader.snapshot, ()).error(status.value, message)
+
+    def sites(self, principal: Principal, given: Given) -> str | Elsewhere:
+        """The own sites of an account, each with its pages; the page itself if there is one site and one question.
+
+        With the FINESS number of another site, its page: the gate decides whether it opens.
+        """
+        snapshot = self._current()
+        questions = self._questions(snapshot)
+        asked = "".join(value.strip() for name, value in given if name == "finess")
+        keys = [establishment_key(site) for site in own_sites(principal, date.today())]
+        if asked:
+            return Elsewhere(own_page(_address(questions[0], establishment_key(asked))))
+        if len(keys) == 1 and len(questions) == 1:
+            return Elsewhere(own_page(_address(questions[0], keys[0])))
+        names = _names(snapshot, keys)
+        found = [
+            OwnSite(names.get(key, key), [(own_page(_address(q, key)), q.short) for q in questions]) for key in keys
+        ]
+        may_ask = any(self._gate.holds(principal, self._indicators[q.table.name].exact) for q in questions)
+        return self._renderer(snapshot, keys).own_sites(snapshot, found, may_ask)
+
+    def question(self, principal: Principal, slug: str, given: Given) -> str | Elsewhere:
+        """A page with the exact figures of a site. Raises Refused, Denied and JournalError."""
+        snapshot = self._current()
+        if added := with_added(snapshot, slug, given):
+            question = self._question(snapshot, slug)
+            return Elsewhere(self._addresses(snapshot, [_key(principal, question, given)]).of(added))
+        found = self._opened(principal, snapshot, slug, given)
+        if isinstance(found, Elsewhere):
+            return found
+        own, view = found
+        try:
+            return self._renderer(snapshot, [view.choice.x["code"]]).own_question(own, view)
+        finally:
+            own.close()
+
+    def file(self, principal: Principal, slug: str, file: str, given: Given) -> File | Elsewhere:
+        """A file of such a page. Raises Refused, Denied and JournalError."""
+        found = self._opened(principal, self._current(), slug, given)
+        if isinstance(found, Elsewhere):
+            return Elsewhere(found.address.replace(f"{QUESTIONS}{slug}", f"{QUESTIONS}{slug}/{file}", 1))
+        own, view = found
+        try:
+            return downloads.file_of(own, view, file)
+        finally:
+            own.close()
+
+    def _opened(
+        self, principal: Principal, snapshot: Snapshot, slug: str, given: Given
+    ) -> tuple[OwnSnapshot, View] | Elsewhere:
+        """The exact figures of the site that is asked for; the address in the portal for an X that is no site."""
+        question = self._question(snapshot, slug)
+        key = _key(principal, question, given)
+        if key is None:
+            return Elsewhere(f"{QUESTIONS}{slug}?{urlencode(list(given))}")
+        indicator = self._indicators[question.table.name]
+        rows = self._gate.open_table(
+            principal,
+            indicator.exact,
+            request=Request("level = 'establishment' AND code = $code", {"code": key}),
+            mask_small=partial(mask_small_cells, indicator),
+        )
+        if not rows.num_rows:
+            raise Refused("Il n’y a aucun événement de cet établissement dans les données.", HTTPStatus.NOT_FOUND)
+        own = OwnSnapshot.of(snapshot, question, rows, indicator.exact)
+        try:
+            asked = dict(given) | {question.parameters[0].name: f"{SITE}{key}"}
+            return own, view_of(own, choose(own, slug, [*given] if "x" in dict(given) else asked.items()))
+        except BaseException:
+            own.close()
+            raise
+
+    def _current(self) -> Snapshot:
+        self._reader.refresh()
+        return self._reader.snapshot
+
+    def _question(self, snapshot: Snapshot, slug: str) -> Question:
+        question = next((q for q in self._questions(snapshot) if q.slug == slug), None)
+        if question is None:
+            raise Refused("Cette question n’a pas de chiffres par établissement.", HTTPStatus.NOT_FOUND)
+        return question
+
+    def _questions(self, snapshot: Snapshot) -> Sequence[Question]:
+        return [q for q in snapshot.questions if has_sites(q)]
+
+    def _renderer(self, snapshot: Snapshot, keys: Sequence[str]) -> Renderer:
+        return Renderer(self._addresses(snapshot, keys))
+
+    def _addresses(self, snapshot: Snapshot, keys: Sequence[str | None]) -> OwnAddresses:
+        return OwnAddresses([q.slug for q in self._questions(snapshot)], [key for key in keys if key])
+
+    @cached_property
+    def _indicators(self) -> Mapping[str, Indicator]:
+        return {indicator.masked.name: indicator for indicator in indicators()}
+
+
+def _key(principal: Principal, question: Question, given: Given) -> str | None:
+    """The key of the establishment that is asked for; without an X the first own one. None for another level."""
+    (parameter,) = question.parameters
+    x = dict(given).get(parameter.name, "")
+    if not x:
+        sites = own_sites(principal, date.today())
+        if not sites:
+            raise Refused("Choisissez d’abord un établissement.")
+        return establishment_key(sites[0])
+    return x.removeprefix(SITE) if x.startswith(SITE) else None
+
+
+def _address(question: Question, key: str) -> str:
+    return question_address(question, {question.parameters[0].name: f"{SITE}{key}"})
+
+
+def _names(snapshot: Snapshot, keys: Sequence[str]) -> Mapping[str, str]:
+    rows = snapshot.rows(
+        "SELECT establishment_key, establishment_label FROM published_establishment "
+        "WHERE list_contains($keys, establishment_key)",
+        {"keys": list(keys)},
+    )
+    return {row["establishment_key"]: row["establishment_label"] for row in rows}
