@@ -8,6 +8,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,6 +17,8 @@ from chu_platform.portal.pages import Pages
 from chu_platform.server_health import SocketConnection
 
 ANSWER_SECONDS: Final = 60
+# Characters of addresses; any others are bytes that a client did not encode.
+AS_THEY_ARE: Final = "/%?:@!$&'()*+,;=~"
 # Headers of a request that are passed on: the session, and the host that the browser believes to be connected to.
 ASKED: Final = ("Cookie", "Host")
 # Headers of an answer that are passed back; there is no other that the process sets.
@@ -27,8 +30,7 @@ def forwarding(file: Path, pages: Pages) -> Callable[[Request], Response]:
     """The handler that forwards requests to the server at a socket, and says so if it does not answer."""
 
     def forward(request: Request) -> Response:
-        path = request.scope["raw_path"].decode("latin-1")
-        query = request.scope["query_string"].decode("latin-1")
+        path, query = (quote(request.scope[part], safe=AS_THEY_ARE) for part in ("raw_path", "query_string"))
         passed = {name: value for name in ASKED if (value := request.headers.get(name)) is not None}
         connection = SocketConnection(file, ANSWER_SECONDS)
         try:
