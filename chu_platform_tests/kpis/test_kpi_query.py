@@ -8,9 +8,12 @@ from typing import Any
 import duckdb
 import pytest
 
+from chu_platform.access.gate import Gate
+from chu_platform.access.journal import Journal
 from chu_platform.catalogue import catalogue
 from chu_platform.errors import ChuError
 from chu_platform.graph.run_resources import RunResources
+from chu_platform.identity.person import OWNER
 from chu_platform.kpi_query import KpiRequest, find_indicator, indicator_options, kpi_rows
 from chu_platform.kpis.kpi_consultation_rate_by_professional import consultation_by_speciality
 from chu_platform.oracle import pack_tables
@@ -56,10 +59,15 @@ def resources(made: Home) -> Iterator[RunResources]:
 
 
 @pytest.fixture(scope="module")
-def ask(resources: RunResources) -> Ask:
+def gate(made: Home, tmp_path_factory: pytest.TempPathFactory) -> Gate:
+    return Gate(made.lake, Journal(tmp_path_factory.mktemp("secrets")))
+
+
+@pytest.fixture(scope="module")
+def ask(resources: RunResources, gate: Gate) -> Ask:
     def of(indicator: str, first: str | None, last: str | None, **where: str) -> list[Row]:
         request = KpiRequest(indicator, {o.replace("_", "-"): v for o, v in where.items()}, first, last)
-        found: list[Row] = kpi_rows(resources, request).to_pylist()
+        found: list[Row] = kpi_rows(resources, request, gate, OWNER).to_pylist()
         return found
 
     return of
@@ -336,10 +344,16 @@ def test_a_free_range_of_deaths(ask: Ask, made: Home, raw: duckdb.DuckDBPyConnec
     ],
 )
 def test_a_request_without_an_answer_gives_a_one_line_message(
-    resources: RunResources, name: str, first: str | None, last: str | None, where: Mapping[str, str], message: str
+    resources: RunResources,
+    gate: Gate,
+    name: str,
+    first: str | None,
+    last: str | None,
+    where: Mapping[str, str],
+    message: str,
 ) -> None:
     with pytest.raises(ChuError, match=re.escape(message)) as caught:
-        kpi_rows(resources, KpiRequest(name, where, first, last))
+        kpi_rows(resources, KpiRequest(name, where, first, last), gate, OWNER)
     assert "\n" not in str(caught.value)
 
 
@@ -356,9 +370,10 @@ def test_the_eight_indicators_can_be_requested() -> None:
     assert {find_indicator(line.split()[0]).name for line in indicator_options()} == TABLES.keys()
 
 
-def test_the_message_for_an_empty_lake_names_the_command_to_run(tmp_path: Path) -> None:
+def test_the_message_for_an_empty_lake_names_the_command_to_run(tmp_path: Path, gate: Gate) -> None:
+    empty = RunResources(Settings(home=tmp_path), lambda _: None)
     with pytest.raises(ChuError, match="run `chu materialize` first"):
-        kpi_rows(RunResources(Settings(home=tmp_path), lambda _: None), KpiRequest("hospitalisation_rate"))
+        kpi_rows(empty, KpiRequest("hospitalisation_rate"), gate, OWNER)
 
 
 def test_months_of_deaths_are_listed_for_a_range(made: Home, ask: Ask) -> None:

@@ -16,7 +16,7 @@ def settings_of(home: Home, pack: Path | None = None) -> Settings:
 
 @pytest.fixture(scope="session")
 def home(made: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """A copy of the shared lake: `chu trace` writes temporary files and the access log into the lake."""
+    """A copy of the shared lake: `chu trace` writes temporary files into the lake, and into the journal."""
     return made.copy(tmp_path_factory.mktemp("traced") / "home")
 
 

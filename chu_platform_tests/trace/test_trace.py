@@ -11,6 +11,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+from chu_platform.access.journal import Journal
 from chu_platform.catalogue import catalogue
 from chu_platform.errors import ChuError
 from chu_platform.indicators.indicator import recomputations
@@ -230,22 +231,23 @@ def trace_output(home: Home, *conditions: str, rows: bool = False) -> str:
 
 
 def test_the_chain_is_shown_and_identities_only_on_request(home: Home, tracer: Tracer) -> None:
-    """Identities are shown only with --rows, and then the access is logged."""
+    """Identities are shown only with --rows, and then the access journal says so."""
     conditions = ("year=2019", "region_code=11")
     source = only(tracer.trace(find_cell(tracer.lake, DEATHS, conditions, None)), "deces")
     people = {(row["nom"], row["prenom"]) for row in delivered(home, source)}
-    log = home.lake.root / "restricted" / ".access.log"
+    journal = Journal(home.secrets)
+    before = len(journal.lines())
     output = trace_output(home, *conditions)
     assert people and not [name for person in people for name in person if re.search(rf"\b{re.escape(name)}\b", output)]
-    assert not log.exists()
+    assert len(journal.lines()) == before + 1
     assert "GROUPING SETS" in output, "the query of the indicator is shown"
     assert source.files[0].sha256 in output and output.endswith("\nEQUAL")
     shown = trace_output(home, *conditions, rows=True)
     assert all(nom in shown and prenom in shown for nom, prenom in people)
-    (entry,) = map(json.loads, log.read_text().splitlines())
-    assert (entry["tables"], entry["rows"]) == (["restricted/sources/deces"], source.count)
-    assert entry["user"] and entry["time"] and "kpi_deaths_by_region" in entry["what"]
-    assert log.stat().st_mode & 0o777 == 0o600
+    figure, rows = map(json.loads, journal.lines()[before + 1 :])
+    assert (figure["table"], figure["rows"]) == ("pseudonymised/kpis/kpi_deaths_by_region", 1)
+    assert (rows["table"], rows["rows"]) == ("restricted/sources/deces", source.count)
+    assert rows["principal"] == "owner" and rows["time"] and "kpi_deaths_by_region" in rows["filter"]
 
 
 @pytest.mark.parametrize(
