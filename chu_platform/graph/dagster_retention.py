@@ -67,7 +67,7 @@ def clean_up(instance: dg.DagsterInstance, settings: Settings, now: float) -> Se
     """
     forget_missing_files()
     server = embedded_server(settings)
-    done = [*_keep_journal(settings, now)]
+    done = list(_keep_journal(settings, now))
     for log in (*settings.logs_folder.glob("*.log"), server.log):
         if log.is_file():
             shorten(log)
