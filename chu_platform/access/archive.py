@@ -14,7 +14,7 @@ from deltalake import DeltaTable, write_deltalake
 
 from chu_platform.access.entries import Answer, Decision, Entry
 from chu_platform.access.journal import Journal
-from chu_platform.access.seal import write_seal
+from chu_platform.access.seal import JournalError, write_seal
 from chu_platform.storage.damaged_log import open_table
 from chu_platform.storage.lake import Lake
 from chu_platform.storage.store import LakePath, delta_table, store_errors
@@ -49,20 +49,21 @@ def archived(lake: Lake) -> Sequence[Entry]:
 def keep_journal(lake: Lake, journal: Journal, now: datetime) -> str | None:
     """Move the entries of the file into the lake, and purge old ones; returns what was done, None if nothing.
 
-    Raises JournalError if the journal cannot be written. A file that holds anything but entries that continue those in
-    the lake stays as it is.
+    Raises JournalError if the journal cannot be written, or if its file holds anything but entries that continue those
+    in the lake: then it stays as it is.
     """
     if not journal.file.exists():
         return None
     moved = _move(lake, journal)
-    if moved is None:
-        return f"the access journal {journal.file} is damaged and stays where it is: run `chu journal verify`"
     purged = _purge(lake, journal, _months_before(now, RETENTION_MONTHS))
     return f"moved {moved} entries of the access journal into {FOLDER}; purged {purged}" if moved or purged else None
 
 
-def _move(lake: Lake, journal: Journal) -> int | None:
-    """Append the entries of the file to the table, and empty the file; their number, None if one is damaged."""
+def _move(lake: Lake, journal: Journal) -> int:
+    """Append the entries of the file to the table, and empty the file; their number."""
+    damaged = JournalError(
+        f"the access journal {journal.file} is damaged, and stays where it is: run `chu journal verify`"
+    )
     with journal.changing() as key:
         entries = [Entry.of_line(line) for line in journal.lines()]
         there = archived(lake)
@@ -70,11 +71,11 @@ def _move(lake: Lake, journal: Journal) -> int | None:
         new = []
         for entry in entries:
             if entry is None or not entry.is_authentic(key):
-                return None
+                raise damaged
             if entry.sequence <= last and not new:
                 continue  # moved before, by a process that was killed before it emptied the file
             if (entry.sequence, entry.previous) != (last + 1, last_hash):
-                return None
+                raise damaged
             new.append(entry)
             last, last_hash = entry.sequence, entry.hash
         if new:

@@ -5,19 +5,21 @@ import socket
 import sys
 from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 import uvicorn
 
 from chu_platform.errors import ChuError
 from chu_platform.exact_figures.app import make_app
-from chu_platform.exact_figures.pages import OwnPages
 from chu_platform.settings import load_settings
 from chu_platform.signin.sign_in import SignIn
 
+if TYPE_CHECKING:
+    from chu_platform.exact_figures.pages import OwnPages
+
 # Other users of the machine must not reach the socket.
-ONLY_THIS_USER = 0o077
+ONLY_THIS_USER: Final = 0o077
 
 
 def main(
@@ -27,11 +29,12 @@ def main(
     settings = load_settings()
 
     @cache
-    def pages() -> OwnPages:
+    def pages() -> "OwnPages":
         # What takes memory is loaded when an account asks first.
         from chu_platform.access.gate import Gate
         from chu_platform.access.journal import Journal
         from chu_platform.description.file import read_catalogue
+        from chu_platform.exact_figures.pages import OwnPages
         from chu_platform.portal.reader import Reader
         from chu_platform.storage.lake import Lake
         from chu_platform.storage.store import lake_root

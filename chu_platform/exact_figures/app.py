@@ -7,7 +7,7 @@ trusted. Every answer is made for its request, so that a page of one account is 
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from pathlib import Path
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -18,11 +18,14 @@ from starlette.routing import Route
 from chu_platform.access.gate import Denied
 from chu_platform.access.seal import JournalError
 from chu_platform.errors import log_traceback
-from chu_platform.exact_figures.pages import Elsewhere, OwnPages
+from chu_platform.exact_figures.own_addresses import Elsewhere
 from chu_platform.identity.principal import ANYBODY, Principal
 from chu_platform.portal.addresses import HEALTH, OWN_FIGURES, QUESTIONS
 from chu_platform.portal.choices import Refused
 from chu_platform.portal.downloads import SVG, File
+
+if TYPE_CHECKING:
+    from chu_platform.exact_figures.pages import OwnPages
 
 DENIED: Final = "Votre compte ne donne pas accès à ces chiffres. La demande est notée dans le journal des accès."
 NOT_JOURNALLED: Final = (
@@ -46,7 +49,7 @@ class Recognises(Protocol):
         """The answer that leads to the page of sign-in, and back."""
 
 
-def make_app(pages: Callable[[], OwnPages], sign_in: Recognises, logs: Path | None = None) -> Starlette:
+def make_app(pages: "Callable[[], OwnPages]", sign_in: Recognises, logs: Path | None = None) -> Starlette:
     """The application. `pages` gives the pages, which are loaded when an account asks first.
 
     `logs` is the folder for traces of errors.

@@ -1,13 +1,22 @@
 """Addresses of the pages of exact figures, and links from them to each other and to the portal."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
 from chu_platform.portal.addresses import OWN_FIGURES, QUESTIONS, ServedAddresses
 from chu_platform.portal.questions import Question
 
 # A level of a question and its separator: what stands in front of the key of an establishment in an address.
-SITE: str = "establishment:"
+SITE: Final = "establishment:"
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """Another address that answers a request."""
+
+    address: str
 
 
 def own_page(address: str) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -11,7 +11,7 @@ from chu_platform.portal.reader import Snapshot
 from chu_platform.tables.duckdb_sql import sql_name
 from chu_platform.tables.table import StoredTable
 
-OWN = "own_rows"
+OWN: Final = "own_rows"
 
 
 @dataclass(frozen=True, eq=False)

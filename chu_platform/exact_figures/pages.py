@@ -1,14 +1,13 @@
 """The pages of exact figures: what each address answers to an account."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from functools import cached_property, partial
 from http import HTTPStatus
 from urllib.parse import urlencode
 
 from chu_platform.access.gate import Gate, Request, establishment_key, own_sites
-from chu_platform.exact_figures.own_addresses import SITE, OwnAddresses, has_sites, own_page
+from chu_platform.exact_figures.own_addresses import SITE, Elsewhere, OwnAddresses, has_sites, own_page
 from chu_platform.exact_figures.own_snapshot import OwnSnapshot
 from chu_platform.identity.principal import Principal
 from chu_platform.indicators.indicator import Indicator, indicators
@@ -23,13 +22,6 @@ from chu_platform.portal.rendering import OwnSite, Renderer
 from chu_platform.portal.views import View, view_of
 
 Given = Sequence[tuple[str, str]]
-
-
-@dataclass(frozen=True)
-class Elsewhere:
-    """Another address that answers a request."""
-
-    address: str
 
 
 class OwnPages:

@@ -229,7 +229,8 @@ def test_what_is_changed_in_the_lake_is_found_and_a_damaged_file_stays(journal: 
     assert found[0] == f"entry 2 in {FOLDER} was changed, or written without the key"
     journal.append(ANSWER)
     write(journal, [journal.lines()[0].replace(b"claire", b"paul")])
-    assert "is damaged and stays where it is" in (keep_journal(lake, journal, NOW) or "")
+    with pytest.raises(JournalError, match="is damaged, and stays where it is: run `chu journal verify`"):
+        keep_journal(lake, journal, NOW)
     assert len(journal.lines()) == 1
 
 
