@@ -16,6 +16,7 @@ from chu_platform.access.entries import Answer, Decision
 from chu_platform.access.journal import Journal
 from chu_platform.errors import ChuError
 from chu_platform.identity.principal import Held, Principal
+from chu_platform.storage.duckdb_session import small_connection
 from chu_platform.storage.lake import Lake
 from chu_platform.tables.access_policy import AccessPolicy, Grant, Profile, Purpose, RowsOf
 from chu_platform.tables.duckdb_sql import sql_text
@@ -97,7 +98,7 @@ class Gate:
         """
         found = list(self._grants(principal, table, purpose))
         if found:
-            with duckdb.connect() as connection:
+            with small_connection() as connection:
                 relation, version = self._relation(connection, table, request, computed)
                 for held, grant in found:
                     rows = _granted(connection, relation, table, request, held, grant, mask_small)

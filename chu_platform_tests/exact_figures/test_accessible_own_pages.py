@@ -1,0 +1,65 @@
+"""The pages of exact figures in Chromium: axe-core, phone width, and a way by the form of the page."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from chu_platform.tables.access_policy import Profile, Purpose
+from chu_platform_tests.exact_figures.conftest import QUESTION, Own
+from chu_platform_tests.portal.chromium import CHROMIUM, assert_accessible, needs_chromium
+
+pytestmark = [pytest.mark.integration, needs_chromium]
+
+PHONE, NARROWEST = 390, 320
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser: Browser, own: Own) -> Iterator[Page]:
+    """A page of the head of both sites."""
+    token = own.sign_in("ines", Profile.HEAD, Purpose.STEERING, own.sites.a, own.sites.b)
+    address = f"http://127.0.0.1:{own.port}"
+    context = browser.new_context(base_url=address, reduced_motion="reduce")
+    context.add_cookies([{"name": "chu_session", "value": token, "url": address}])
+    yield context.new_page()
+    context.close()
+
+
+def test_a_head_goes_from_the_portal_to_a_month_of_their_site(page: Page, own: Own) -> None:
+    page.goto("/")
+    page.get_by_role("link", name="Mon établissement").click()
+    assert page.locator("h2").count() == 2
+    assert_looks(page)
+    page.locator(f'a[href*="{own.sites.a}"]').first.click()
+    assert page.url.startswith(f"http://127.0.0.1:{own.port}{QUESTION}")
+    assert_looks(page)
+    month = f"{own.sites.of(own.sites.a, 'month')[-1]['period_start']:%Y-%m}"
+    page.select_option("#field-periode", month)
+    with page.expect_navigation():
+        page.get_by_role("button", name="Afficher").click()
+    assert QUESTION in page.url and f"periode={month}" in page.url
+    assert page.locator("#chiffre").is_visible()
+    # A region is a page of the portal, where everybody sees the same.
+    page.locator("#field-x").select_option(index=1)
+    with page.expect_navigation():
+        page.get_by_role("button", name="Afficher").click()
+    assert "/mon-etablissement" not in page.url and page.locator("#chiffre").is_visible()
+
+
+def assert_looks(page: Page) -> None:
+    """Axe accepts the page in both colour schemes, and narrow screens show its width."""
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        assert_accessible(page)
+    for width in (PHONE, NARROWEST):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.set_viewport_size({"width": 1280, "height": 800})
