@@ -7,7 +7,7 @@ from http import HTTPStatus
 from urllib.parse import urlencode
 
 from chu_platform.access.gate import Gate, Request, establishment_key, own_sites
-from chu_platform.exact_figures.own_addresses import SITE, Elsewhere, OwnAddresses, has_sites, own_page
+from chu_platform.exact_figures.own_addresses import SITE, Elsewhere, OwnAddresses, has_sites, own_page, x_of
 from chu_platform.exact_figures.own_snapshot import OwnSnapshot
 from chu_platform.identity.principal import Principal
 from chu_platform.indicators.indicator import Indicator, indicators
@@ -100,8 +100,10 @@ class OwnPages:
             raise Refused("Il n’y a aucun événement de cet établissement dans les données.", HTTPStatus.NOT_FOUND)
         own = OwnSnapshot.of(snapshot, question, rows, indicator.exact)
         try:
-            asked = dict(given) | {question.parameters[0].name: f"{SITE}{key}"}
-            return own, view_of(own, choose(own, slug, [*given] if "x" in dict(given) else asked.items()))
+            # What is given twice is refused.
+            written = [(name, value) for name, value in given if value or name != x_of(question)]
+            asked = written if x_of(question) in dict(written) else [*written, (x_of(question), f"{SITE}{key}")]
+            return own, view_of(own, choose(own, slug, asked))
         except BaseException:
             own.close()
             raise
@@ -123,7 +125,7 @@ class OwnPages:
         return Renderer(self._addresses(snapshot, keys))
 
     def _addresses(self, snapshot: Snapshot, keys: Sequence[str | None]) -> OwnAddresses:
-        return OwnAddresses([q.slug for q in self._questions(snapshot)], [key for key in keys if key])
+        return OwnAddresses(self._questions(snapshot), [key for key in keys if key])
 
     @cached_property
     def _indicators(self) -> Mapping[str, Indicator]:
@@ -132,8 +134,7 @@ class OwnPages:
 
 def _key(principal: Principal, question: Question, given: Given) -> str | None:
     """The key of the establishment that is asked for; without an X the first own one. None for another level."""
-    (parameter,) = question.parameters
-    x = dict(given).get(parameter.name, "")
+    x = dict(given).get(x_of(question), "")
     if not x:
         sites = own_sites(principal, date.today())
         if not sites:
@@ -143,7 +144,7 @@ def _key(principal: Principal, question: Question, given: Given) -> str | None:
 
 
 def _address(question: Question, key: str) -> str:
-    return question_address(question, {question.parameters[0].name: f"{SITE}{key}"})
+    return question_address(question, {x_of(question): f"{SITE}{key}"})
 
 
 def _names(snapshot: Snapshot, keys: Sequence[str]) -> Mapping[str, str]:
