@@ -223,8 +223,8 @@ def _granted(
     readable = ", ".join(f'"{c.name}"' for c in table.columns if c.name in (grant.columns or ())) or "*"
     rows = connection.sql(f"SELECT {readable} FROM {granted} WHERE {request.where}", params=values).to_arrow_table()
     if not rows.num_rows and grant.rows is not RowsOf.EVERYBODY:
-        asked = connection.sql(f"SELECT 1 FROM {relation} WHERE {request.where} LIMIT 1", params=values).fetchone()
-        if asked is not None:
+        asked = connection.sql(f"SELECT 1 FROM {relation} WHERE {request.where} LIMIT 1", params=values).fetchall()
+        if asked:
             return None
     return rows
 

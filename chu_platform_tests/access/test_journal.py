@@ -224,7 +224,7 @@ def test_what_is_deleted_in_the_lake_is_found(journal: Journal, lake: Lake, stat
 def test_what_is_changed_in_the_lake_is_found_and_a_damaged_file_stays(journal: Journal, lake: Lake) -> None:
     keep_journal(lake, journal, NOW)
     place = str(lake.root / FOLDER)
-    DeltaTable(place).update({"principal": "'paul'"}, "sequence = 2")
+    DeltaTable(place).update(updates={"principal": "'paul'"}, predicate="sequence = 2")
     found = check(lake, journal)
     assert found[0] == f"entry 2 in {FOLDER} was changed, or written without the key"
     journal.append(ANSWER)

@@ -42,7 +42,6 @@ ADMITTED = {
     "trace/edition_cells.py": "what `chu trace` is admitted to, and `chu verify` compares",
     "trace/published_cells.py": "published tables, and editions that were published",
     "trace/rebuild.py": "compares rows, and shows none",
-    "trace/recomputed_cells.py": "recomputes figures that the gate has shown, or `chu verify` compares",
     "trace/trace.py": "asks the gate for the exact row",
     "trace/verify.py": "compares; asks the gate before it shows a figure",
 }
