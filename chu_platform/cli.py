@@ -221,6 +221,7 @@ def upgrade() -> None:
     from chu_platform.graph.dagster_instance import exclusive
     from chu_platform.ingest.delivered import is_delivered, quarantine_of
     from chu_platform.pseudonymisation.lake_key import lake_key
+    from chu_platform.storage.key_record import KeyRecord, write_key_record
     from chu_platform.storage.lake import Lake
     from chu_platform.storage.lake_format import format_of
     from chu_platform.storage.store import lake_root
@@ -232,7 +233,8 @@ def upgrade() -> None:
     lake = Lake(lake_root(settings))
     with exclusive(settings):
         if format_of(lake.place) is not None:
-            lake_key(lake, settings.secrets_folder)
+            key = lake_key(lake, settings.secrets_folder)
+            write_key_record(lake, KeyRecord(key.fingerprint, key.identifier))
         before, after = upgrade_lake(lake, tables, _progress_printer())
     done = f"has format {after} already" if before == after else f"is upgraded from format {before} to {after}"
     print(f"the lake {settings.lake_place} {done}")

@@ -1,10 +1,12 @@
 """Errors of the machine are told with cause and remedy, and the log of errors has the cause but no value of a row."""
 
+import io
+import json
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 
 import duckdb
@@ -14,7 +16,8 @@ import pytest
 import sqlalchemy
 
 from chu_platform.errors import ChuError, known_cause, log_traceback, without_values
-from chu_platform.pseudonymisation.keyed_hash import KEY_FILE, read_key
+from chu_platform.pseudonymisation import keyed_hash
+from chu_platform.pseudonymisation.key_process import FORMER_FILE
 from chu_platform_tests.pipeline.home import Home
 
 VALUE = "DUPONT Zoé 1954-03-02"
@@ -118,15 +121,16 @@ def test_the_cause_of_a_cause_counts(tmp_path: Path) -> None:
 
 @pytest.mark.unit
 def test_a_message_of_the_platform_about_a_file_has_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object, **__: object) -> str:
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(Path, "read_text", refuse)
+    file = tmp_path / FORMER_FILE
+    file.touch()
+    answer = json.dumps({"errno": 13, "file": str(file)}).encode() + b"\n"
+    process = keyed_hash._Process(io.BytesIO(), io.BytesIO(answer))
+    monkeypatch.setattr(keyed_hash, "_process", lambda _: nullcontext(process))
     with pytest.raises(ChuError) as refused:
-        read_key(tmp_path)
+        keyed_hash.known_keys(tmp_path)
     assert str(refused.value) == (
-        f"the pseudonymisation key {tmp_path / KEY_FILE} cannot be read: the rights are missing: let the user of this "
-        "process read and write it (chown, chmod), or choose another folder"
+        f"the pseudonymisation key {file} cannot be used: the rights are missing: let the user of this process read and "
+        "write it (chown, chmod), or choose another folder"
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 from chu_platform.graph.lineage_events import LineageEvents
 from chu_platform.interrupts import Interrupts
 from chu_platform.private_folders import protect_folders
+from chu_platform.pseudonymisation.keyed_hash import PseudonymKey
 from chu_platform.pseudonymisation.lake_key import lake_key
 from chu_platform.settings import Settings
 from chu_platform.storage.lake import Lake
@@ -68,8 +69,8 @@ class RunResources:
             self.log_progress(f"FAILED {table}: {cause}")
 
     @property
-    def key(self) -> bytes:
-        """The pseudonymisation key of the lake. Raises ChuError if it is missing or another."""
+    def key(self) -> PseudonymKey:
+        """The pseudonymisation key of the lake, which only its own process reads. Raises ChuError if it is missing."""
         return lake_key(self.lake, self.settings.secrets_folder)
 
     @cached_property

@@ -39,8 +39,10 @@ from chu_platform.storage.commit import commit_written
 from chu_platform.storage.damage import rows_before
 from chu_platform.storage.edition_manifest import released_version
 from chu_platform.storage.held_deliveries import HeldDeliveries
+from chu_platform.storage.key_record import key_record
 from chu_platform.storage.lake import Lake, Write, active_files, partition_of, size_of
 from chu_platform.storage.partition_folders import values_of
+from chu_platform.storage.provenance import KEY
 from chu_platform.storage.recorded_code import record_code
 from chu_platform.storage.row_identity import aggregate_partitions
 from chu_platform.storage.run_checks import CheckResult, examine
@@ -188,6 +190,8 @@ def _made(
                     shrinkage.record(resources, table)
                 raise BlockingCheckFailed(check_results, _advice(reading, shrinkage.advice(resources, table)))
             provenance = {**_provenance(table, partition_range, run_id, versions, reading), **shrinkage.metadata}
+            if table.pseudonymised and (record := key_record(lake)):
+                provenance[KEY] = record.key
             if reading is None:
                 provenance["rows"] = {"kept": examined[table].rows}
             if partitions:

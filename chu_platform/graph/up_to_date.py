@@ -22,7 +22,6 @@ from chu_platform.graph.step_result import DeliverySummary, StepResult
 from chu_platform.ingest.delivered import Reader, delivered_rows, is_delivered
 from chu_platform.ingest.files import every_file
 from chu_platform.ingest.fingerprints import fingerprint
-from chu_platform.pseudonymisation.keyed_hash import fingerprint_of
 from chu_platform.storage.changed_partitions import changed_partitions, identities
 from chu_platform.storage.commit import CommitResult
 from chu_platform.storage.lake import DamagedLog, Lake, active_files, are_present
@@ -60,7 +59,7 @@ def inputs_of(
         "read": {t.folder: version for t, version in sorted(versions.items(), key=lambda item: item[0].folder)},
         "delivered": _delivered(resources, table) if is_delivered(table) else None,
         "lists": _lists(resources, table) if is_delivered(table) else None,
-        "key": fingerprint_of(resources.key) if table.rows.uses_key else None,
+        "key": resources.key.fingerprint if table.rows.uses_key else None,
         **({"needs": _added(resources.settings.needs_file)} if table.rows.reads_needs else {}),
     }
 

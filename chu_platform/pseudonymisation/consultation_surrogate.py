@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from chu_platform.pseudonymisation.keyed_hash import SECRET_KEY, surrogates
+from chu_platform.pseudonymisation.keyed_hash import SECRET_KEY, PseudonymKey
 from chu_platform.sources.consultation import consultation
 from chu_platform.tables.checks import same_row_count_as, unique
 from chu_platform.tables.columns import INTEGER, STRING, Column
@@ -12,9 +12,9 @@ from chu_platform.tables.rows import Computed
 from chu_platform.tables.table import Layer, Table, Zone
 
 
-def _rows(consultation: pa.Table, key: bytes) -> pa.Table:
+def _rows(consultation: pa.Table, key: PseudonymKey) -> pa.Table:
     numbers = consultation["Num_consultation"]
-    hashed = surrogates(key, "consultation", numbers)
+    hashed = key.surrogates("consultation", numbers)
     return pa.table({"Num_consultation": numbers, "month": consultation["month"], "consultation_key": hashed})
 
 

@@ -1,11 +1,12 @@
 """The key with which a lake was made: its fingerprint is in the lake, and no other key is used for that lake.
 
-The fingerprint is a keyed hash of a constant text, in the restricted zone. A lake of an earlier version has none: its
-key is the one that gives a stored pseudonym, and the fingerprint is then written.
+The fingerprint is a keyed hash of a constant text, in the restricted zone; its first digits are the identifier of the
+key, which names the key file below `CHU_SECRETS/keys`. A lake of an earlier version has no fingerprint: its key is the
+one that gives a stored pseudonym, and the fingerprint is then written. A key file of an earlier version, beside the
+folder of the keys, is moved there.
 """
 
 import hmac
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -13,65 +14,96 @@ from typing import Any, Final
 import duckdb
 
 from chu_platform.errors import ChuError, TransientError, reason_of
-from chu_platform.pseudonymisation.keyed_hash import KEY_FILE, create_key, fingerprint_of, pseudonyms, read_key
+from chu_platform.pseudonymisation.key_process import KEYS, key_file, key_id
+from chu_platform.pseudonymisation.keyed_hash import PseudonymKey, create_key, known_keys
 from chu_platform.pseudonymisation.patient_pseudonym import patient_pseudonym
 from chu_platform.pseudonymisation.professional_pseudonym import professional_pseudonym
 from chu_platform.storage.duckdb_session import small_connection
+from chu_platform.storage.durable import flush
 from chu_platform.storage.file_lock import Locked
+from chu_platform.storage.key_record import KeyRecord, key_record, key_record_file, write_key_record
 from chu_platform.storage.lake import SCRATCH, DamagedLog, Lake
-from chu_platform.storage.store import LakePath, lock, write_text
+from chu_platform.storage.store import lock
 from chu_platform.tables.table import Zone
 
-FILE: Final = ".key.json"
 LOCK: Final = "key.lock"
 LOCK_SECONDS: Final = 60.0
-ONLY_THIS_USER: Final = 0o700
 # Tables of pseudonyms by the kind of their identifiers: each has a column of identifiers and one of pseudonyms.
 STORED: Final = {"patient": patient_pseudonym, "professional": professional_pseudonym}
 
 
-def lake_key(lake: Lake, secrets: Path) -> bytes:
-    """The key of the lake, from the folder `secrets`. A lake without pseudonyms gets the key of the folder, or a new one.
+def lake_key(lake: Lake, secrets: Path) -> PseudonymKey:
+    """The key of the lake, in the folder `secrets`. A lake without pseudonyms gets the only key there, or a new one.
 
-    Raises ChuError if the key is missing or is not that of the lake: it is never replaced.
+    Raises ChuError if the key of the lake is not there: it is never replaced.
     """
     try:
-        if _recorded(lake) is not None and (key := require_key(lake, secrets)):
-            return key
+        if key_record(lake) is not None and (key := require_key(lake, secrets)):
+            return _in_its_place(key, secrets)
         # Of two first runs with different folders, one makes the key. The other finds the fingerprint, and fails.
         with lock(lake.place / Zone.RESTRICTED / SCRATCH / LOCK, LOCK_SECONDS):
-            key = require_key(lake, secrets) or create_key(secrets)
-            if _recorded(lake) is None:
-                write_text(_file(lake), json.dumps({"fingerprint": fingerprint_of(key)}) + "\n", ONLY_THIS_USER)
+            key = require_key(lake, secrets) or _only_key(secrets) or create_key(secrets)
+            if key_record(lake) is None:
+                write_key_record(lake, KeyRecord(key.fingerprint, key.identifier))
     except Locked:
         raise TransientError("another process is recording the key of the lake: try again") from None
     except OSError as error:
-        raise ChuError(f"the fingerprint of the key cannot be written to {_file(lake)}: {reason_of(error)}") from None
-    return key
+        raise ChuError(
+            f"the fingerprint of the key cannot be written to {key_record_file(lake)}: {reason_of(error)}"
+        ) from None
+    return _in_its_place(key, secrets)
 
 
-def require_key(lake: Lake, secrets: Path) -> bytes | None:
-    """The key of the lake, from the folder `secrets`; None if the lake has no key yet. Nothing is written.
+def require_key(lake: Lake, secrets: Path) -> PseudonymKey | None:
+    """The key of the lake, in the folder `secrets`; None if the lake has no key yet. Nothing is written.
 
-    Raises ChuError if the key is missing or is not that of the lake.
+    Raises ChuError if the key of the lake is not there.
     """
-    recorded = _recorded(lake)
+    recorded = key_record(lake)
     stored = _stored_pseudonym(lake) if recorded is None else None
     if recorded is None and stored is None:
         return None
-    key = read_key(secrets)
-    file = secrets / KEY_FILE
-    if key is None:
+    keys = _keys(secrets)
+    fits = next((k for k in keys if stored.is_of(k)), None) if stored else _with(keys, recorded)
+    if fits is None:
+        which = f"key {key_id(recorded.fingerprint)}" if recorded else "key"
+        there = f"only {'another one' if len(keys) == 1 else 'others'}" if keys else "no key"
         raise ChuError(
-            f"the pseudonymisation key {file} does not exist, and the lake {lake.place} was made with one: restore the "
-            "key file from its backup, or set CHU_SECRETS to its folder"
+            f"the pseudonymisation {which} with which the lake {lake.place} was made is not in {secrets / KEYS}, where "
+            f"there is {there}: restore the key file from its backup, or set CHU_SECRETS to its folder"
         )
-    if not (stored.is_of(key) if stored else hmac.compare_digest(recorded or "", fingerprint_of(key))):
-        raise ChuError(
-            f"the pseudonymisation key {file} is not the one with which the lake {lake.place} was made: restore that "
-            "key file from its backup, or set CHU_SECRETS to its folder"
-        )
-    return key
+    return fits
+
+
+def _keys(secrets: Path) -> list[PseudonymKey]:
+    return [PseudonymKey(file, fingerprint) for file, fingerprint in known_keys(secrets).items() if fingerprint]
+
+
+def _only_key(secrets: Path) -> PseudonymKey | None:
+    """The key of the folder, if there is one and no other. Raises ChuError if a key file is damaged."""
+    damaged = next((file for file, fingerprint in known_keys(secrets).items() if not fingerprint), None)
+    if damaged:
+        raise ChuError(f"{damaged} is not a key of 32 bytes in hexadecimal: restore the right key file, or remove it")
+    keys = _keys(secrets)
+    return keys[0] if len(keys) == 1 else None
+
+
+def _with(keys: list[PseudonymKey], recorded: KeyRecord | None) -> PseudonymKey | None:
+    return next((k for k in keys if recorded and hmac.compare_digest(k.fingerprint, recorded.fingerprint)), None)
+
+
+def _in_its_place(key: PseudonymKey, secrets: Path) -> PseudonymKey:
+    """The key, with its file moved to the folder of the keys, unless the file or the folder can only be read."""
+    place = key_file(secrets, key.fingerprint)
+    if key.file == place:
+        return key
+    try:
+        place.parent.mkdir(exist_ok=True, mode=0o700)
+        key.file.replace(place)
+        flush(secrets.parent, [place.relative_to(secrets.parent).as_posix()])
+    except OSError:  # mounted read-only: it is used where it is
+        return key
+    return PseudonymKey(place, key.fingerprint)
 
 
 @dataclass(frozen=True)
@@ -82,26 +114,9 @@ class _StoredPseudonym:
     identifier: Any
     pseudonym: str
 
-    def is_of(self, key: bytes) -> bool:
+    def is_of(self, key: PseudonymKey) -> bool:
         """Whether the pseudonym was made with this key."""
-        return hmac.compare_digest(self.pseudonym, pseudonyms(key, self.kind, [self.identifier])[0])
-
-
-def _file(lake: Lake) -> LakePath:
-    return lake.place / Zone.RESTRICTED / FILE
-
-
-def _recorded(lake: Lake) -> str | None:
-    """The fingerprint in the lake; None if there is none. Raises ChuError if its file is damaged."""
-    file = _file(lake)
-    try:
-        return str(json.loads(file.read_text(encoding="utf-8"))["fingerprint"])
-    except FileNotFoundError:
-        return None
-    except (ValueError, KeyError, TypeError):
-        raise ChuError(
-            f"{file} is damaged: delete it, and the next run compares the key with a stored pseudonym"
-        ) from None
+        return hmac.compare_digest(self.pseudonym, key.pseudonyms(self.kind, [self.identifier])[0])
 
 
 def _stored_pseudonym(lake: Lake) -> _StoredPseudonym | None:

@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from chu_platform.pseudonymisation.keyed_hash import SECRET_KEY, pseudonyms
+from chu_platform.pseudonymisation.keyed_hash import SECRET_KEY, PseudonymKey
 from chu_platform.sources.patient import patient
 from chu_platform.tables.checks import unique
 from chu_platform.tables.columns import INTEGER, STRING, Column
@@ -11,9 +11,9 @@ from chu_platform.tables.rows import Computed
 from chu_platform.tables.table import Layer, Table, Zone
 
 
-def _rows(patient: pa.Table, key: bytes) -> pa.Table:
+def _rows(patient: pa.Table, key: PseudonymKey) -> pa.Table:
     identifiers = patient["Id_patient"].to_pylist()
-    return pa.table({"Id_patient": patient["Id_patient"], "patient_key": pseudonyms(key, "patient", identifiers)})
+    return pa.table({"Id_patient": patient["Id_patient"], "patient_key": key.pseudonyms("patient", identifiers)})
 
 
 patient_pseudonym = Table(

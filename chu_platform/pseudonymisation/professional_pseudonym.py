@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from chu_platform.pseudonymisation.keyed_hash import SECRET_KEY, pseudonyms
+from chu_platform.pseudonymisation.keyed_hash import SECRET_KEY, PseudonymKey
 from chu_platform.sources.activite_professionnel_sante import activite_professionnel_sante
 from chu_platform.sources.professionnel_de_sante import professionnel_de_sante
 from chu_platform.sources.professionnel_sante import professionnel_sante
@@ -16,13 +16,13 @@ from chu_platform.tables.table import Layer, Table, Zone
 IDENTIFIER_COLUMNS = ("care.Identifiant", "register.identifiant", "activity.identifiant")
 
 
-def _rows(care: pa.Table, register: pa.Table, activity: pa.Table, key: bytes) -> pa.Table:
+def _rows(care: pa.Table, register: pa.Table, activity: pa.Table, key: PseudonymKey) -> pa.Table:
     delivered = pa.chunked_array(
         [*care["Identifiant"].chunks, *register["identifiant"].chunks, *activity["identifiant"].chunks],
         pa.string(),
     )
     identifiers = pc.unique(delivered)
-    hashed = pseudonyms(key, "professional", identifiers.to_pylist())
+    hashed = key.pseudonyms("professional", identifiers.to_pylist())
     return pa.table({"Identifiant": identifiers, "professional_key": hashed})
 
 

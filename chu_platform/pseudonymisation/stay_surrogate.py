@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from chu_platform.pseudonymisation.keyed_hash import SECRET_KEY, surrogates
+from chu_platform.pseudonymisation.keyed_hash import SECRET_KEY, PseudonymKey
 from chu_platform.sources.hospitalisations import hospitalisations
 from chu_platform.tables.checks import same_row_count_as, unique
 from chu_platform.tables.columns import INTEGER, STRING, Column
@@ -12,9 +12,9 @@ from chu_platform.tables.rows import Computed
 from chu_platform.tables.table import Layer, Table, Zone
 
 
-def _rows(stay: pa.Table, key: bytes) -> pa.Table:
+def _rows(stay: pa.Table, key: PseudonymKey) -> pa.Table:
     numbers = stay["Num_Hospitalisation"]
-    hashed = surrogates(key, "stay", numbers)
+    hashed = key.surrogates("stay", numbers)
     return pa.table({"Num_Hospitalisation": numbers, "month": stay["month"], "stay_key": hashed})
 
 

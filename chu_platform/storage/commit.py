@@ -35,6 +35,7 @@ from chu_platform.storage.partition_contents import (
 )
 from chu_platform.storage.partition_folders import escaped, folder_of, values_of
 from chu_platform.storage.provenance import (
+    KEY,
     SAME_ROWS,
     foreign_commits,
     inputs_are_lost,
@@ -143,8 +144,13 @@ def commit_written(
         # The same rows from other source files, such as a reordered delivery: the log must name the current files.
         metadata = {**provenance, **as_metadata(current.contents(partitions))}
         delta = commit_without_data(lake, table, delta, json.dumps(metadata, ensure_ascii=False))
-    elif inputs_are_lost(current.last_commit, provenance) or (repair and foreign_commits(lake.place_of(table))):
-        # An input lost its log, or another tool made a commit: the log must say again where the rows come from.
+    elif (
+        inputs_are_lost(current.last_commit, provenance)
+        or provenance.get(KEY) != current.last_commit.get(KEY)
+        or (repair and foreign_commits(lake.place_of(table)))
+    ):
+        # An input lost its log, the lake has another key of pseudonyms, or another tool made a commit: the log must say
+        # again where the rows come from.
         metadata = {**provenance, SAME_ROWS: True, **as_metadata(current.contents(partitions))}
         delta = commit_without_data(lake, table, delta, json.dumps(metadata, ensure_ascii=False))
     table_files = active_files(delta)

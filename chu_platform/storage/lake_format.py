@@ -8,6 +8,7 @@ The format is everything that a later version must find in the lake: folders, fi
 | 2 | after 0.2.0 | the number; data commits record the contents of the table |
 | 3 | after 0.2.0 | facts hold surrogates of the numbers of consultations and stays, and no version holds the numbers |
 | 4 | after 0.2.0 | editions: their list, their tables in the pseudonymised zone, the manifest of what is published |
+| 5 | after 0.2.0 | the identifier of the pseudonymisation key, in the lake and in commits; it names the key file |
 """
 
 import json
@@ -18,7 +19,7 @@ from chu_platform.storage.store import LakePath, has_files, write_text
 from chu_platform.tables.table import Zone
 from chu_platform.version import PACKAGE_VERSION
 
-FORMAT: Final = 4
+FORMAT: Final = 5
 # The format of a lake with tables and without a number.
 FIRST_FORMAT: Final = 1
 FILE: Final = "format.json"

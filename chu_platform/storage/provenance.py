@@ -19,6 +19,8 @@ from chu_platform.tables.table import Table
 SAME_ROWS: Final = "same_rows"
 # Key of the contents of the table (see `storage.partition_contents`).
 CONTENTS: Final = "contents"
+# Key of the identifier of the pseudonymisation key with which the rows were made.
+KEY: Final = "key"
 
 
 def last_data_commit(path: LakePath, delta: DeltaTable) -> dict[str, Any]:
@@ -42,8 +44,8 @@ def data_commits(path: LakePath, version: int) -> Iterator[dict[str, Any]]:
             continue
         data_commit = metadata.get("publication", {}) if "operation" in metadata else metadata
         below = metadata.get("restored_version", below)
-        # The upgrade to format 2 added the contents to a data commit.
-        known = {key: value for key, value in data_commit.items() if key != CONTENTS}
+        # Upgrades added the contents, and the identifier of the key, to a data commit.
+        known = {key: value for key, value in data_commit.items() if key not in (CONTENTS, KEY)}
         if data_commit and known != last:
             yield data_commit
             last = known

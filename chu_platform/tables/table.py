@@ -231,6 +231,12 @@ class Table(DeclaresTables):
             return None
         return next((t for t in self.reads.values() if t.layer is Layer.EDITIONS), None)
 
+    @cached_property
+    def pseudonymised(self) -> bool:
+        """Whether the rows have pseudonyms, or are made from such rows, outside of the published zone."""
+        of_inputs = any(t.pseudonymised for t in self.reads.values())
+        return self.zone is not Zone.PUBLISHED and (self.rows.uses_key or of_inputs)
+
     @property
     def needs(self) -> "Sequence[Table]":
         """The tables that must exist before this one is made: its inputs and the tables its checks refer to."""

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
+from chu_platform.pseudonymisation.key_process import key_files
 from chu_platform_tests.deployment.conftest import SECRETS
 from chu_platform_tests.deployment.crawl import pages, questions
 from chu_platform_tests.deployment.webservers import Webserver
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.integration
 @pytest.fixture(scope="module")
 def answers(read_only: Webserver, instance_home: Home) -> dict[str, bytes]:
     """All answers of a webserver, by request. The ordinary webserver has the same resolvers and pages."""
-    key = str(instance_home.secrets / "pseudonymisation.key")
+    (key,) = map(str, key_files(instance_home.secrets))
     return dict(_answers(read_only, [key, "/proc/self/environ", str(instance_home.folder.parent / "pgpass")]))
 
 

@@ -23,12 +23,12 @@ from chu_platform.ingest.csv_format import CsvFormat
 from chu_platform.ingest.delivered import delivered_rows, delivered_tables
 from chu_platform.ingest.delivered_files import DeliveredFiles
 from chu_platform.lineage.table_lineage import lineage_of
+from chu_platform.pseudonymisation.lake_key import lake_key
 from chu_platform.settings import Settings
 from chu_platform.tables.column_origins import Field
 from chu_platform.tables.influence import Influence
 from chu_platform.tables.rows import Computed, Query
 from chu_platform.tables.table import Layer, Table
-from chu_platform_tests.conftest import PSEUDONYMISATION_KEY
 from chu_platform_tests.pipeline.home import Home
 
 pytestmark = pytest.mark.integration
@@ -191,7 +191,7 @@ def test_a_function_needs_the_declared_columns_and_no_others(table: Table, made:
     if "delivered" in inputs and not len(inputs["delivered"]):
         # The pack has no such delivery, which would replace packaged rows: these are delivered.
         inputs["delivered"] = packaged(table.name).select(needed["delivered"]).cast(inputs["delivered"].schema)
-    given = {"key": bytes.fromhex(PSEUDONYMISATION_KEY)} if rows.given else {}
+    given = {"key": lake_key(made.lake, made.secrets)} if rows.given else {}
     found = rows.function(**inputs, **given)
     assert distribution(found.select([c.name for c in table.columns])) == distribution(made.lake.arrow(table))
     for name, columns in needed.items():

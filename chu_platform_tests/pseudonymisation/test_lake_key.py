@@ -4,6 +4,8 @@ import hashlib
 import hmac
 import json
 import multiprocessing
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,12 +20,14 @@ from chu_platform.automation.build_definitions import build_defs
 from chu_platform.errors import ChuError
 from chu_platform.graph.asset_keys import key_of
 from chu_platform.graph.run_resources import RunResources
-from chu_platform.pseudonymisation.keyed_hash import KEY_FILE
-from chu_platform.pseudonymisation.lake_key import FILE, lake_key, require_key
+from chu_platform.pseudonymisation.key_process import FORMER_FILE, key_files
+from chu_platform.pseudonymisation.keyed_hash import create_key
+from chu_platform.pseudonymisation.lake_key import lake_key, require_key
 from chu_platform.pseudonymisation.patient_pseudonym import patient_pseudonym
 from chu_platform.pseudonymisation.professional_pseudonym import professional_pseudonym
 from chu_platform.settings import Settings
 from chu_platform.sources.patient import patient
+from chu_platform.storage.key_record import FILE
 from chu_platform.storage.lake import Lake
 from chu_platform.storage.lake_format import FORMAT, record_format
 from chu_platform.tables.table import Table
@@ -31,14 +35,11 @@ from chu_platform.tables.table import Table
 pytestmark = pytest.mark.integration
 
 KEY, OTHER = "5e" * 32, "5f" * 32
-MISSING = (
-    r"the pseudonymisation key \S+/pseudonymisation.key does not exist, and the lake \S+ was made with one: restore "
-    r"the key file from its backup, or set CHU_SECRETS to its folder$"
+ELSEWHERE = (
+    r"the pseudonymisation key( [0-9a-f]{{16}})? with which the lake \S+ was made is not in \S+/keys, where there is {}: "
+    r"restore the key file from its backup, or set CHU_SECRETS to its folder$"
 )
-ANOTHER = (
-    r"the pseudonymisation key \S+/pseudonymisation.key is not the one with which the lake \S+ was made: restore that "
-    r"key file from its backup, or set CHU_SECRETS to its folder$"
-)
+MISSING, ANOTHER = ELSEWHERE.format("no key"), ELSEWHERE.format("only another one")
 
 
 @pytest.fixture
@@ -54,8 +55,20 @@ def secrets(tmp_path: Path) -> Path:
 
 
 def put_key(folder: Path, key: str) -> None:
+    """Make this key the only one of a folder, where earlier versions had it."""
+    remove_keys(folder)
     folder.mkdir(exist_ok=True, mode=0o700)
-    (folder / KEY_FILE).write_text(key, encoding="ascii")
+    (folder / FORMER_FILE).write_text(key, encoding="ascii")
+
+
+def remove_keys(folder: Path) -> None:
+    for file in key_files(folder):
+        file.unlink()
+
+
+def read_key(folder: Path) -> str:
+    (file,) = key_files(folder)
+    return file.read_text(encoding="ascii")
 
 
 def pseudonym(kind: str, identifier: object) -> str:
@@ -86,10 +99,59 @@ def test_a_new_lake_gets_a_key_and_its_fingerprint(lake: Lake, secrets: Path) ->
     assert require_key(lake, secrets) is None
     assert not secrets.exists()
     key = lake_key(lake, secrets)
-    assert (secrets / KEY_FILE).read_text() == key.hex()
-    assert ((secrets / KEY_FILE).stat().st_mode & 0o777, secrets.stat().st_mode & 0o777) == (0o600, 0o700)
-    assert fingerprint(lake) not in (key.hex(), hashlib.sha256(key).hexdigest(), None)
+    secret = bytes.fromhex(read_key(secrets))
+    assert key.file == secrets / "keys" / f"pseudonymisation-{key.identifier}.key"
+    modes = [path.stat().st_mode & 0o777 for path in (key.file, key.file.parent, secrets)]
+    assert modes == [0o600, 0o700, 0o700]
+    assert fingerprint(lake) == key.fingerprint == hmac.digest(secret, b"fingerprint of the key:1", "sha256").hex()
+    assert key.fingerprint.startswith(key.identifier)
     assert lake_key(lake, secrets) == require_key(lake, secrets) == key
+
+
+def test_a_key_of_an_earlier_version_is_moved(lake: Lake, secrets: Path) -> None:
+    put_key(secrets, KEY)
+    key = lake_key(lake, secrets)
+    assert key_files(secrets) == [key.file] == [secrets / "keys" / f"pseudonymisation-{key.identifier}.key"]
+    assert read_key(secrets) == KEY
+    assert key.pseudonyms("patient", [7, 8]) == [pseudonym("patient", 7), pseudonym("patient", 8)]
+
+
+def test_the_key_of_the_lake_is_found_among_others(lake: Lake, secrets: Path) -> None:
+    key = lake_key(lake, secrets)
+    create_key(secrets)
+    assert lake_key(lake, secrets) == key
+    other_lake = Lake(lake.root.parent / "other")
+    other_lake.prepare()
+    assert lake_key(other_lake, secrets).fingerprint not in (key.fingerprint, None)
+    assert len(key_files(secrets)) == 3
+
+
+@pytest.mark.parametrize("content", ["5e" * 31, "no key", ""])
+def test_a_damaged_key_is_no_key_of_a_new_lake(lake: Lake, secrets: Path, content: str) -> None:
+    put_key(secrets, content)
+    with pytest.raises(ChuError, match=r"pseudonymisation.key is not a key of 32 bytes in hexadecimal: restore"):
+        lake_key(lake, secrets)
+
+
+def test_only_the_process_of_the_key_opens_its_file(lake: Lake, secrets: Path) -> None:
+    """An audit hook in another process sees every file that it opens, and none is a key."""
+    program = f"""
+import sys
+opened = []
+sys.addaudithook(lambda name, arguments: opened.append(str(arguments[0])) if name == "open" else None)
+from pathlib import Path
+from chu_platform.pseudonymisation.lake_key import lake_key
+from chu_platform.storage.key_record import FILE
+from chu_platform.storage.lake import Lake
+lake = Lake(Path({str(lake.root)!r}))
+key = lake_key(lake, Path({str(secrets)!r}))
+assert lake_key(lake, Path({str(secrets)!r})).pseudonyms("patient", range(3)) == key.pseudonyms("patient", range(3))
+assert any(name.endswith(".key.json") for name in opened), "the hook sees nothing"
+print([name for name in opened if name.endswith(".key")])
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+    assert len(read_key(secrets)) == 64
 
 
 def test_a_missing_key_is_never_replaced(lake: Lake, secrets: Path, tmp_path: Path) -> None:
@@ -120,7 +182,7 @@ def test_the_key_of_an_older_lake_is_compared_with_a_pseudonym(lake: Lake, secre
         lake_key(lake, secrets)
     assert fingerprint(lake) is None
     put_key(secrets, KEY)
-    assert lake_key(lake, secrets).hex() == KEY
+    assert lake_key(lake, secrets).pseudonyms(kind, ["x"]) == [pseudonym(kind, "x")]
     assert fingerprint(lake) is not None
 
 
@@ -148,7 +210,7 @@ def test_a_damaged_fingerprint_is_refused(lake: Lake, secrets: Path, text: str) 
 def _first_run(root: Path, secrets: Path, start: Any, results: Any) -> None:
     start.wait()
     try:
-        results.put(lake_key(Lake(root), secrets).hex())
+        results.put(lake_key(Lake(root), secrets).fingerprint)
     except ChuError as error:
         results.put(str(error))
 
@@ -168,14 +230,14 @@ def concurrent_runs(lake: Lake, folders: list[Path]) -> list[str]:
 
 
 def test_first_runs_at_the_same_time_use_the_same_key(lake: Lake, secrets: Path) -> None:
-    assert set(concurrent_runs(lake, [secrets] * 6)) == {(secrets / KEY_FILE).read_text()}
+    assert len(set(concurrent_runs(lake, [secrets] * 6))) == len(key_files(secrets)) == 1
 
 
 def test_of_first_runs_with_different_folders_one_makes_the_key(lake: Lake, tmp_path: Path) -> None:
     folders = [tmp_path / f"secrets{n}" for n in range(6)]
     found = concurrent_runs(lake, folders)
-    assert len([f for f in folders if (f / KEY_FILE).exists()]) == 1
-    assert sum("does not exist, and the lake" in f for f in found) == 5
+    assert sum(len(key_files(f)) for f in folders) == 1
+    assert sum("where there is no key" in f for f in found) == 5
 
 
 @pytest.fixture
@@ -198,7 +260,7 @@ def test_commands_refuse_a_lake_without_its_key(lake: Lake, secrets: Path, comma
     put_key(secrets, OTHER)
     with pytest.raises(ChuError, match=ANOTHER):
         command("materialize")
-    (secrets / KEY_FILE).unlink()
+    remove_keys(secrets)
     with pytest.raises(ChuError, match=MISSING):
         command("materialize")
     assert lake.version(patient_pseudonym) == 0
@@ -216,5 +278,5 @@ def test_a_dagster_run_fails_without_the_key(lake: Lake, secrets: Path, tmp_path
         )
     (failure,) = [e.step_failure_data for e in run.all_events if e.is_step_failure]
     assert failure.user_failure_data is not None
-    assert "is not the one with which the lake" in (failure.user_failure_data.description or "")
+    assert "where there is only another one" in (failure.user_failure_data.description or "")
     assert lake.version(patient_pseudonym) == 0

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 from chu_platform.errors import ChuError
 from chu_platform.storage.lake import Lake
 from chu_platform.storage.lake_format import FORMAT, format_of, record_format
-from chu_platform.storage.upgrades import format_2, format_3, format_4
+from chu_platform.storage.upgrades import format_2, format_3, format_4, format_5
 from chu_platform.tables.table import Table
 
 
@@ -21,7 +21,12 @@ class Upgrade(Protocol):
 
 
 # By the format that they lead to.
-UPGRADES: Final[Mapping[int, Upgrade]] = {2: format_2.upgrade, 3: format_3.upgrade, 4: format_4.upgrade}
+UPGRADES: Final[Mapping[int, Upgrade]] = {
+    2: format_2.upgrade,
+    3: format_3.upgrade,
+    4: format_4.upgrade,
+    5: format_5.upgrade,
+}
 
 
 def upgrade_lake(lake: Lake, tables: Sequence[Table], report: Callable[[str], None]) -> tuple[int, int]:
