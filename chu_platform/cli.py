@@ -1,9 +1,6 @@
 """The `chu` command: arguments, printed output and exit status."""
 
-import getpass
-import os
 import secrets
-import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -13,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from chu_platform.access.commands import app as journal
-from chu_platform.command import go_on_as, run_command
+from chu_platform.command import go_on_as, run_command, user_and_machine
 from chu_platform.errors import ChuError
 from chu_platform.portal.commands import app as portal
+from chu_platform.rights.commands import HELP_OF_ERASE, HELP_OF_KEYS, erase, keys
 from chu_platform.scaling.command import app as benchmark
 from chu_platform.serve import DEFAULT_PORT, READ_ONLY, REFRESH, portal_port_of, require_free_port
 from chu_platform.settings import Settings, is_utf_8, load_settings
@@ -35,6 +33,8 @@ app.add_typer(need, name="need")
 app.add_typer(benchmark, name="benchmark")
 app.add_typer(user, name="user")
 app.add_typer(journal, name="journal")
+app.add_typer(erase, name="erase", short_help=HELP_OF_ERASE)
+app.add_typer(keys, name="keys", short_help=HELP_OF_KEYS)
 Port = Annotated[int, typer.Option(min=1, max=65535, help="port of the Dagster UI on this machine")]
 PortalPort = Annotated[
     int | None,
@@ -157,7 +157,7 @@ def accept(
                 print("no delivery is held back")
             return
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        acceptance = accept_held(resources, source.removeprefix("sources/"), _user(), now)
+        acceptance = accept_held(resources, source.removeprefix("sources/"), user_and_machine(), now)
     for file in acceptance.files:
         fingerprint = f" (SHA-256 or snapshot {file.sha256})" if file.sha256 else ""
         print(f"accepted by {acceptance.by}: {file}{fingerprint}")
@@ -626,15 +626,6 @@ def _shown(settings: Settings, name: str) -> str:
     value = value or getattr(settings, name)
     text = "-" if value is None else str(value).split(";")[0]
     return text if name in settings.model_fields_set else f"{text} (default)"
-
-
-def _user() -> str:
-    """Name of the user of the operating system, and of the machine."""
-    try:
-        name = getpass.getuser()
-    except (KeyError, OSError):  # a container may run as a user without a name
-        name = f"user {os.getuid()}"
-    return f"{name}@{socket.gethostname()}"
 
 
 def _extra_options(arguments: Sequence[str]) -> dict[str, str]:

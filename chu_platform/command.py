@@ -1,7 +1,9 @@
 """Running a command of the platform: signals interrupt it, and each error is one line with an exit status."""
 
+import getpass
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable
 from types import FrameType
@@ -93,3 +95,12 @@ def _log_of(error: BaseException) -> str:
     except ChuError as invalid:
         return f"no file: {invalid}"
     return log_traceback(error, folder)
+
+
+def user_and_machine() -> str:
+    """Name of the user of the operating system, and of the machine."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):  # a container may run as a user without a name
+        name = f"user {os.getuid()}"
+    return f"{name}@{socket.gethostname()}"

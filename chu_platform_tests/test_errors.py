@@ -129,8 +129,8 @@ def test_a_message_of_the_platform_about_a_file_has_the_remedy(tmp_path: Path, m
     with pytest.raises(ChuError) as refused:
         keyed_hash.known_keys(tmp_path)
     assert str(refused.value) == (
-        f"the pseudonymisation key {file} cannot be used: the rights are missing: let the user of this process read and "
-        "write it (chown, chmod), or choose another folder"
+        f"the pseudonymisation key {file} cannot be used: the rights are missing: let the user of this process read "
+        "and write it (chown, chmod), or choose another folder"
     )
 
 

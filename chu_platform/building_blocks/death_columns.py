@@ -10,6 +10,7 @@ from chu_platform.building_blocks.death_dates import COMPACT_DATE, is_date
 from chu_platform.ingest.delivered import Delivered, Reader, RowCheck, Withdrawals
 from chu_platform.ingest.identifiers import CERTIFICATE
 from chu_platform.ingest.names import NAME, name_form
+from chu_platform.ingest.persons import Kind, PersonKey, by_identity
 from chu_platform.ingest.row_sql import NOT_UNDERSTOOD
 from chu_platform.tables.columns import INTEGER, STRING, Column
 from chu_platform.tables.partitions import DEATH_YEARS
@@ -132,6 +133,15 @@ def withdrawal_key(date: str, place: str, number: str) -> str:
     return f"concat_ws('|', {full_date(date)}, coalesce({place}, ''), coalesce({certificate_number(number)}, ''))"
 
 
+def persons_of_deaths(place: str, number: str) -> Sequence[PersonKey]:
+    """By what the rows of a register of deaths belong to a person: the death itself, or the identity of the person."""
+    keys = [withdrawal_key("date_deces", *parts) for parts in ((place, number), (place, "NULL"), ("NULL", number))]
+    return [
+        PersonKey(Kind.DEATH, ["date_deces", place, number], keys, full_date("date_deces")),
+        by_identity(NOM.name, PRENOM.name, DATE_NAISSANCE.name, DATE_NAISSANCE.name, has_all_first_names=True),
+    ]
+
+
 def insee_date(date: str) -> str:
     """SQL that rewrites a date AAAAMMJJ as YYYY-MM-DD; a month or day that is absent becomes 00 (unknown)."""
     full = f"CASE WHEN length({date}) IN (4, 6) THEN rpad({date}, 8, '0') ELSE {date} END"
@@ -159,7 +169,13 @@ def _one_name(text: str) -> str:
 
 
 def insee_table(
-    name: str, label: str, reader: Reader, commune: str, uncut_date: str, withdrawals: Withdrawals
+    name: str,
+    label: str,
+    reader: Reader,
+    commune: str,
+    uncut_date: str,
+    withdrawals: Withdrawals,
+    persons: Sequence[PersonKey],
 ) -> Table:
     """Source table of files published by INSEE.
 
@@ -167,7 +183,8 @@ def insee_table(
     period of a file is the period in which its deaths were registered. Quarterly files repeat the monthly files,
     yearly files the quarterly ones. Names have the form `NOM*PRENOMS/`, dates the form `AAAAMMJJ`. `uncut_date` is SQL
     over the typed row that is true if the length of `datedeces` is that of a date: its last digits may be absent.
-    `commune` is the typing of the codes of places, `withdrawals` are the deaths of the opposition list.
+    `commune` is the typing of the codes of places, `withdrawals` are the deaths of INSEE's opposition list, `persons` those of
+    `persons_of_deaths`.
     """
     columns: Sequence[Column] = [
         Column("nomprenom", STRING, "nom de famille*prénoms/", "Nom et prénoms", identifying=True),
@@ -233,6 +250,7 @@ def insee_table(
                 *("sexe", "datenaiss", "lieunaiss", "commnaiss", "paysnaiss", "datedeces", "lieudeces", "actedeces")
             ),
             withdrawals=withdrawals,
+            persons=persons,
             row_checks=[
                 RowCheck("not_a_date", "datedeces", uncut_date),
                 *valid_death_date("datedeces"),

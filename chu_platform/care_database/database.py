@@ -17,10 +17,12 @@ import pyarrow as pa
 
 from chu_platform.care_database.embedded_postgres import DUMP_ROLE, EmbeddedPostgres, embedded_server
 from chu_platform.care_database.encryption import require_encryption
+from chu_platform.care_database.opposed_persons import COPY_PREFIX, delete_opposed, embedded_name
 from chu_platform.care_database.restore import without_values
 from chu_platform.errors import ChuError, TransientError
 from chu_platform.ingest.dump_files import dump_fingerprint, parts, the_dump
 from chu_platform.ingest.markers import require_checksum
+from chu_platform.ingest.oppositions import Oppositions
 from chu_platform.postgres_probe import server_answers
 from chu_platform.settings import Settings
 from chu_platform.tables.duckdb_sql import sql_name
@@ -28,9 +30,6 @@ from chu_platform.watchdog import watched
 
 Result = TypeVar("Result")
 
-FINGERPRINT_LENGTH = 16
-# Beginning of the names of the embedded databases: one for each dump.
-RESTORED = "dump_"
 CONNECT_TIMEOUT_SECONDS = 10
 MAX_CAUSE_LENGTH = 200
 # The server would verify the bytes of a database without an encoding; `valid_text` reads them.
@@ -332,15 +331,16 @@ class CareDatabase:
         self.fingerprint = dump_fingerprint(dump)
         self._server = embedded_server(self._settings)
         self._server.start()
-        database = f"{RESTORED}{self.fingerprint[:FINGERPRINT_LENGTH]}"
+        database = embedded_name(self.fingerprint)
         if not self._server.has_database(database):
             megabytes = sum(part.stat().st_size for part in parts(dump)) / 1e6
             self._report(f"restoring {dump.name} ({megabytes:.0f} MB) into the embedded PostgreSQL")
             for warning in self._server.restore(dump, database):
                 self._warn(warning)
         # Of former dumps, also when the last restore was killed.
-        if in_use := self._server.drop_others(RESTORED, database):
+        if in_use := self._server.drop_others(COPY_PREFIX, database):
             self._report(f"{len(in_use)} copies of former dumps are being read, and are dropped the next time")
+        delete_opposed(self._server, database, Oppositions(self._settings.secrets_folder), self._report)
         return self._server.url(database, DUMP_ROLE)
 
     @contextmanager

@@ -53,6 +53,8 @@ SERVER_OPTIONS: Final[Mapping[str, str]] = {
     "wal_level": "minimal",
     "max_wal_senders": "0",
     "max_wal_size": "4GB",
+    # A checkpoint deletes old files of the log, so that rows that were deleted are in no file.
+    "wal_recycle": "off",
     "shared_buffers": "128MB",
     "maintenance_work_mem": "128MB",
     "dynamic_shared_memory_type": "mmap",
@@ -233,6 +235,11 @@ class EmbeddedPostgres:
         """Whether the database exists. It does not exist after a restore that failed or was killed."""
         name = _identifier(database).strip('"')
         return self._psql(f"SELECT count(*) FROM pg_database WHERE datname = '{name}'") == "1"
+
+    def databases(self, prefix: str) -> Sequence[str]:
+        """The names of the databases that begin with this text."""
+        names = self._psql("SELECT datname FROM pg_database").split("\n")
+        return [name for name in names if name.startswith(prefix)]
 
     def create_database(self, database: str, owner: str = SUPERUSER, encoding: str = "UTF8") -> None:
         """Create an empty database. Raises ChuError when the database exists."""

@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from chu_platform.graph.lineage_events import LineageEvents
+from chu_platform.ingest.oppositions import Oppositions
 from chu_platform.interrupts import Interrupts
 from chu_platform.private_folders import protect_folders
 from chu_platform.pseudonymisation.keyed_hash import PseudonymKey
@@ -72,6 +73,11 @@ class RunResources:
     def key(self) -> PseudonymKey:
         """The pseudonymisation key of the lake, which only its own process reads. Raises ChuError if it is missing."""
         return lake_key(self.lake, self.settings.secrets_folder)
+
+    @property
+    def oppositions(self) -> Oppositions:
+        """The list of persons of whom no row is kept, as it is now."""
+        return Oppositions(self.settings.secrets_folder)
 
     @cached_property
     def engine(self) -> "Engine":

@@ -3,8 +3,9 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
@@ -32,6 +33,7 @@ from chu_platform.graph.up_to_date import (
 )
 from chu_platform.ingest.delivered import is_delivered, quarantine_of, rejects_of, stands_alone
 from chu_platform.ingest.files import latest_credible
+from chu_platform.ingest.opposed_rows import without_opposed
 from chu_platform.ingest.reading import SAME_FORM, FindChanged, Reading, ReadingContext, Watch, read, watch_nothing
 from chu_platform.ingest.reject_history import with_history, write_rejects
 from chu_platform.storage.changed_partitions import changed_partitions, sound_identities
@@ -392,6 +394,7 @@ class _RowWriter:
             resources.log_progress,
             self.watch,
             nothing=self.nothing,
+            oppositions=resources.oppositions,
         )
         quarantine, rejects = quarantine_of(table), rejects_of(table)
         undeclared = writes[quarantine].rows if quarantine in writes else writes[table].scratch
@@ -401,7 +404,12 @@ class _RowWriter:
         if rejects in writes:
             deliveries = {d.origin.name: d.origin.fingerprint for d in reading.deliveries}
             now = datetime.now(UTC).isoformat(timespec="seconds")
-            current = rows_before(resources.lake, rejects, resources.log_progress).to_pylist()
+            current = without_opposed(
+                table,
+                resources.oppositions,
+                rows_before(resources.lake, rejects, resources.log_progress).to_pylist(),
+                itemgetter("row"),
+            )
             file = writes[rejects].rows / writes[rejects].new_name("rejects.parquet")
             write_rejects(with_history(current, reading.rejects, deliveries, now), file)
         return reading
@@ -474,6 +482,9 @@ class _RowWriter:
             "before": lambda: rows_before(lake, table, self.resources.log_progress),
             "released": self._released,
             "needs": lambda: added_needs(self.resources.settings.needs_file),
+            "oppositions": lambda: pa.Table.from_pylist(
+                [asdict(entry) for entry in self.resources.oppositions.entries], table.schema
+            ),
         }
         made = rows.function(**loaded, **{name: given[name]() for name in rows.given})
         _write_arrow(table, made, self.writes[table])

@@ -61,6 +61,7 @@ def inputs_of(
         "lists": _lists(resources, table) if is_delivered(table) else None,
         "key": resources.key.fingerprint if table.rows.uses_key else None,
         **({"needs": _added(resources.settings.needs_file)} if table.rows.reads_needs else {}),
+        **({"oppositions": resources.oppositions.digest} if table.rows.reads_oppositions else {}),
     }
 
 

@@ -14,6 +14,7 @@ from chu_platform.errors import ChuError
 from chu_platform.ingest.file_names import plain_groups
 from chu_platform.ingest.fingerprints import fingerprint
 from chu_platform.ingest.outer_blanks import OuterBlanks
+from chu_platform.ingest.persons import PersonKey
 from chu_platform.tables.checks import (
     MAX_DECREASE,
     Check,
@@ -330,6 +331,7 @@ class Delivered(DeliveredRows):
     `max_rejected_share`: the share of the rows of a file or database table above which it is refused as a whole, if
     more than a few rows (FEW_REJECTS) are rejected; at most MAX_REJECTED_SHARE.
     `withdrawals`: rows that another delivery withdraws.
+    `persons`: by what rows belong to a person. Rows of persons on the opposition list are withdrawn.
     `stands_alone`: a delivery that cannot be read concerns its own rows only. Tables that read the source are made of
     its last version. If it has none, it gets one without rows, as if nothing was delivered, and its step fails.
     If its files are read apart (`Reader.apart`), this holds for each of them: the partitions of a file that cannot be
@@ -352,6 +354,7 @@ class Delivered(DeliveredRows):
     max_decrease: float = MAX_DECREASE
     max_rejected_share: float = MAX_REJECTED_SHARE
     withdrawals: Withdrawals | None = None
+    persons: Sequence[PersonKey] = ()
     stands_alone: bool = False
 
     @property
@@ -379,6 +382,11 @@ class Delivered(DeliveredRows):
         if self.reader.database is None:
             of_source += [one_encoding(), encoding_known(), last_line_ended()]
         return [rows_kept_or_rejected(), *(of_source if table.layer is Layer.SOURCES else [])]
+
+    @property
+    def reads_oppositions(self) -> bool:
+        """See `Rows`: it leaves out rows of persons."""
+        return bool(self.persons)
 
     def freshness(self, _table: Table) -> Freshness:
         """See `Rows`: the freshness of its delivery."""

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Protocol
 from uuid import uuid4
@@ -31,6 +32,8 @@ from chu_platform.ingest.delivered import (
     delivered_rows,
     safe_column_name,
 )
+from chu_platform.ingest.opposed_rows import opposed_condition, without_opposed
+from chu_platform.ingest.oppositions import Oppositions
 from chu_platform.ingest.reject_history import Reject
 from chu_platform.ingest.row_sql import CONTRADICTORY, REPEATS, RowSql
 from chu_platform.ingest.understanding import MAX_NAMED_LINES, Misunderstood, misunderstood, rejected_values
@@ -86,8 +89,8 @@ def watch_nothing(_name: str, _size: int, _percentage: Callable[[], float]) -> N
 class ReadingContext:
     """Context of a reader: the pack, a folder for temporary files, the care database, a log function, a `Watch`.
 
-    Readers add `remarks` that whoever starts the run should see, and the files that are `left_out`. If `nothing` is
-    read, it is as if nothing was delivered.
+    Rows of persons on the list of `oppositions` are withdrawn. Readers add `remarks` that whoever starts the run should
+    see, and the files that are `left_out`. If `nothing` is read, it is as if nothing was delivered.
     """
 
     pack: Path
@@ -98,6 +101,7 @@ class ReadingContext:
     remarks: list[str] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
     nothing: bool = False
+    oppositions: Oppositions | None = None
 
 
 @dataclass(frozen=True)
@@ -290,7 +294,12 @@ def read(
                         f"{raw.origin.name}: letters of {raw.doubly_encoded} lines were encoded twice in UTF-8 (Ã© in "
                         "place of é); they were kept as they are: ask for the original file"
                     )
-                sql = _without_repeats(connection, table, source, raw, withdrawn)
+                opposed = None
+                if context.oppositions is not None:
+                    rows = RowSql(table, source, raw)
+                    opposed = opposed_condition(connection, source, rows, context.oppositions, context.care_database)
+                leaving = " OR ".join(filter(None, [withdrawn, opposed])) or None
+                sql = _without_repeats(connection, table, source, raw, leaving and f"({leaving})")
                 context.remarks += _words_for_nothing(connection, sql, raw)
                 kept = None
                 if find_changed:
@@ -298,14 +307,19 @@ def read(
                 only = _only(partition_range, reading.touched)
                 kept = _keep(connection, table, sql, only, written, name, kept)
                 withdrawals = _withdrawn(connection, sql, source.withdrawals, withdrawal_keys) if reading.lists else 0
+                if opposed:
+                    withdrawals = _one(connection, sql.withdrawn_count())
                 stored = None if only or not kept else f"read_parquet({sql_text(f'{written}/**/{name}*.parquet')})"
                 found = misunderstood(connection, sql, raw, kept, stored)
                 without_meaning = [m.text for m in found if m.blocks]
                 rejects = _rejects(connection, sql, raw, kept + withdrawals, source.max_rejected_share, without_meaning)
                 found += rejected_values(connection, sql, raw, rejects)
+                if context.oppositions is not None:
+                    others = without_opposed(table, context.oppositions, rejects, itemgetter(-1))
+                    withdrawals, rejects = withdrawals + len(rejects) - len(others), others
                 if source.reader.apart and (blocking := [m.text for m in found if m.blocks]):
                     raise _Refused(f"{'; '.join(blocking)}; {SAME_FORM}")
-                _quarantine(connection, raw, quarantine / f"part-{token}-undeclared{number}-")
+                _quarantine(connection, raw, quarantine / f"part-{token}-undeclared{number}-", sql if leaving else None)
                 reading.deliveries.append(DeliveryReading.of(raw, kept, len(rejects), withdrawals))
                 reading.rejects += rejects
                 reading.misunderstood += found
@@ -543,14 +557,20 @@ def _allowed_rejects(rows: int, share: float) -> float:
     return max(rows * share, min(FEW_REJECTS, rows * MAX_REJECTED_SHARE))
 
 
-def _quarantine(connection: duckdb.DuckDBPyConnection, raw: RawRows, target: Path) -> None:
-    """Write the values of the columns that are not declared, one row per value.
+def _quarantine(connection: duckdb.DuckDBPyConnection, raw: RawRows, target: Path, withdrawing: RowSql | None) -> None:
+    """Write the values of the columns that are not declared, one row per value; without those of withdrawn rows.
 
     The names of the files begin with `target`. DuckDB holds all values of some thousand rows at a time, so that a file
     has a limited number of columns.
     """
-    connection.execute("SET preserve_insertion_order = true")
     undeclared = list(raw.undeclared.items())
+    if not undeclared:
+        return
+    connection.execute("SET preserve_insertion_order = true")
+    kept = ""
+    if withdrawing:
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE withdrawn_numbers AS {withdrawing.withdrawn_numbers()}")
+        kept = ' AND "number" NOT IN (SELECT number FROM withdrawn_numbers)'
     if len(undeclared) > QUARANTINED_COLUMNS:
         # Spreadsheet programs write thousands of empty columns at the right of a table.
         filled = _filled(connection, raw, [name for name, _ in undeclared])
@@ -563,7 +583,8 @@ def _quarantine(connection: duckdb.DuckDBPyConnection, raw: RawRows, target: Pat
         rows = f'SELECT {raw.number} AS "number", unnest([{cells}]) AS cell FROM {raw.relation}'
         connection.execute(
             f"COPY (SELECT {sql_text(raw.origin.name)} AS file, {sql_text(raw.origin.fingerprint)} AS delivery, "
-            f'"number", cell."column" AS "column", cell."value" AS "value" FROM ({rows}) WHERE cell."value" <> \'\') '
+            f'"number", cell."column" AS "column", cell."value" AS "value" FROM ({rows}) '
+            f"WHERE cell.\"value\" <> ''{kept}) "
             f"TO {sql_text(f'{target}{start}.parquet')} (FORMAT parquet, COMPRESSION zstd)"
         )
 

@@ -160,6 +160,14 @@ class RowSql:
                 )
             ) WHERE same_key > 1 AND (same_values < same_key OR place > 1)"""
 
+    def withdrawn_count(self) -> str:
+        """SQL of the number of withdrawn rows."""
+        return f"SELECT count(*) FROM ({self.checked()}) WHERE reason = {sql_text(WITHDRAWN)}"
+
+    def withdrawn_numbers(self) -> str:
+        """SQL of the numbers of the withdrawn rows in the delivery."""
+        return f"SELECT {_NUMBER} AS number FROM ({self.numbered()}) WHERE reason = {sql_text(WITHDRAWN)}"
+
     def rejected(self, limit: int | None) -> str:
         """SQL of the rejected rows: number, column, reason, shape of the value; at most `limit` rows."""
         column = self._case(lambda c: sql_text(c.column))

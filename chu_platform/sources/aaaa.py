@@ -2,6 +2,7 @@
 
 from chu_platform.ingest.care_tables import CareTable
 from chu_platform.ingest.delivered import Delivered
+from chu_platform.ingest.persons import by_names
 from chu_platform.tables.columns import INTEGER, STRING, Column
 from chu_platform.tables.policies import DELIVERED_CARE
 from chu_platform.tables.table import Layer, Table, Zone
@@ -23,5 +24,5 @@ aaaa = Table(
         Column("Adresse", STRING, "adresse", "Adresse", identifying=True),
         Column("Code_diag", STRING, "code CIM-10", "Code diagnostic", sensitive=True),
     ],
-    rows=Delivered(CareTable("AAAA")),
+    rows=Delivered(CareTable("AAAA"), persons=[by_names("Nom", "Prenom")]),
 )

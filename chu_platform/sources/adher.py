@@ -2,6 +2,7 @@
 
 from chu_platform.ingest.care_tables import CareTable
 from chu_platform.ingest.delivered import Delivered
+from chu_platform.ingest.persons import by_number
 from chu_platform.tables.columns import INTEGER, Column
 from chu_platform.tables.policies import DELIVERED_CARE
 from chu_platform.tables.table import Layer, Table, Zone
@@ -18,5 +19,5 @@ adher = Table(
         Column("Id_patient", INTEGER, "numéro du patient", "Identifiant du patient", identifying=True),
         Column("Id_mut", INTEGER, "numéro de la mutuelle", "Identifiant de la mutuelle"),
     ],
-    rows=Delivered(CareTable("Adher")),
+    rows=Delivered(CareTable("Adher"), persons=[by_number("Id_patient")]),
 )

@@ -5,6 +5,7 @@ from chu_platform.ingest.care_tables import CareTable
 from chu_platform.ingest.date_forms import DateForm
 from chu_platform.ingest.delivered import Delivered
 from chu_platform.ingest.identifiers import DIAGNOSIS, PROFESSIONAL
+from chu_platform.ingest.persons import by_number
 from chu_platform.tables.columns import DATE, INTEGER, STRING, Column
 from chu_platform.tables.partitions import MONTHLY
 from chu_platform.tables.policies import dated_care
@@ -48,6 +49,7 @@ consultation = Table(
         typing={"Id_prof_sante": PROFESSIONAL, "Code_diag": DIAGNOSIS},
         understood={"Heure_debut": HOUR, "Heure_fin": HOUR},
         derived={"month": "strftime(\"Date\", '%Y-%m')"},
+        persons=[by_number("Id_patient")],
         row_checks=[dated_event("Date")],
         max_rejected_share=MAX_IMPLAUSIBLE_SHARE,
     ),

@@ -16,6 +16,7 @@ from chu_platform.building_blocks.death_columns import (
     lieu_naissance,
     numero_acte,
     pays_naissance,
+    persons_of_deaths,
     valid_death_date,
 )
 from chu_platform.building_blocks.death_dates import ISO_DATE
@@ -69,6 +70,7 @@ deces = Table(
             *("date_deces", "code_lieu_deces", "numero_acte_deces"),
         ),
         withdrawals=withdrawn_deaths("code_lieu_deces", "numero_acte_deces"),
+        persons=persons_of_deaths("code_lieu_deces", "numero_acte_deces"),
         row_checks=valid_death_date("date_deces"),
     ),
     partition_scheme=DEATH_YEARS,

@@ -1,6 +1,6 @@
 """INSEE register of deaths, in the CSV files that INSEE publishes."""
 
-from chu_platform.building_blocks.death_columns import INSEE_NAME, insee_table
+from chu_platform.building_blocks.death_columns import INSEE_NAME, insee_table, persons_of_deaths
 from chu_platform.ingest.csv_format import CsvFormat
 from chu_platform.ingest.delivered_files import DeliveredFiles
 from chu_platform.ingest.identifiers import COMMUNE
@@ -14,4 +14,5 @@ deces_insee_csv = insee_table(
     commune=COMMUNE,
     uncut_date="length(datedeces) IN (4, 6, 8)",
     withdrawals=withdrawn_deaths("lieudeces", "actedeces"),
+    persons=persons_of_deaths("lieudeces", "actedeces"),
 )

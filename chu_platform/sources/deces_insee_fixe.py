@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from chu_platform.building_blocks.death_columns import INSEE_NAME, insee_table
+from chu_platform.building_blocks.death_columns import INSEE_NAME, insee_table, persons_of_deaths
 from chu_platform.ingest.delivered_files import DeliveredFiles
 from chu_platform.ingest.fixed_width_format import Anchor, FixedWidthFormat
 from chu_platform.ingest.identifiers import COMMUNE_OF_FIXED_WIDTH
@@ -60,4 +60,5 @@ deces_insee_fixe = insee_table(
     # A line may be cut in the date. If a place follows, the date is whole, with blanks for an unknown month or day.
     uncut_date="length(datedeces) = 8 OR (length(datedeces) IN (4, 6) AND lieudeces IS NOT NULL)",
     withdrawals=withdrawn_deaths("lieudeces", "actedeces"),
+    persons=persons_of_deaths("lieudeces", "actedeces"),
 )

@@ -9,6 +9,7 @@ from chu_platform.ingest.delivered import Delivered, RowCheck
 from chu_platform.ingest.delivered_files import DeliveredFiles
 from chu_platform.ingest.identifiers import DIAGNOSIS, ORGANISATION
 from chu_platform.ingest.number_forms import COUNT
+from chu_platform.ingest.persons import by_number
 from chu_platform.tables.columns import DATE, INTEGER, STRING, Column
 from chu_platform.tables.partitions import MONTHLY
 from chu_platform.tables.policies import dated_care
@@ -57,6 +58,7 @@ hospitalisations = Table(
             "Date_Entree": FRENCH_DATE,
         },
         derived={"month": "strftime(\"Date_Entree\", '%Y-%m')"},
+        persons=[by_number("Id_patient")],
         row_checks=[
             dated_event("Date_Entree"),
             RowCheck("negative_length_of_stay", "Jour_Hospitalisation", '"Jour_Hospitalisation" >= 0'),

@@ -30,6 +30,7 @@ NAME: Final = (
     rf"(?P<period>(?:(?:fichiers?|listes?|insee)-)*{_LINKS}oppositions?-{_LINKS}deces(?:[-_].*)?"
     rf"|(?:(?:fichiers?|listes?|insee)-)*{_LINKS}deces-{_LINKS}oppositions?(?:[-_].*)?|fichier-opposition-deces)"
 )
+LIST_FILE: Final = "fichier-opposition-deces.csv"
 # No family may have objected yet.
 LIST_FORMAT: Final = CsvFormat(may_be_empty=True)
 

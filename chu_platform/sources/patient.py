@@ -7,6 +7,7 @@ from chu_platform.ingest.care_tables import CareTable
 from chu_platform.ingest.date_forms import DateForm
 from chu_platform.ingest.delivered import Delivered, delivered_text
 from chu_platform.ingest.identifiers import PLAIN, POSTAL_CODE, is_identifier, trimmed
+from chu_platform.ingest.persons import by_identity, by_number
 from chu_platform.tables.columns import INTEGER, STRING, Column
 from chu_platform.tables.policies import DELIVERED_CARE
 from chu_platform.tables.table import Layer, Table, Zone
@@ -19,6 +20,8 @@ SEX: Final = (
     f"CASE WHEN {{text}} IN ('male', 'female') THEN {{text}} WHEN upper({trimmed('{text}')}) IN {MALE} THEN 'male' "
     f"WHEN upper({trimmed('{text}')}) IN {FEMALE} THEN 'female' ELSE {{text}} END"
 )
+# SQL of the date of birth, which a typed column of a database gives as it is.
+BIRTH: Final = "coalesce(strftime(try_strptime(\"Date\", '%m/%d/%Y'), '%Y-%m-%d'), left(\"Date\", 10))"
 
 patient = Table(
     name="Patient",
@@ -87,6 +90,7 @@ patient = Table(
             "Date": "CASE WHEN regexp_full_match({text}, '\\d\\d?/\\d\\d?/\\d{{4}}') "
             "THEN try_strptime({text}, '%m/%d/%Y') END",
         },
+        persons=[by_number("Id_patient"), by_identity("Nom", "Prenom", "Date", BIRTH)],
         # A patient of whom only the age is not believable stays; impossible years are damage.
         row_checks=[born_before_delivery("Date")],
         max_rejected_share=MAX_IMPLAUSIBLE_SHARE,

@@ -2,6 +2,7 @@
 
 from chu_platform.ingest.care_tables import CareTable
 from chu_platform.ingest.delivered import Delivered
+from chu_platform.ingest.persons import OF_CONSULTATION, through_number
 from chu_platform.tables.columns import INTEGER, STRING, Column
 from chu_platform.tables.policies import DELIVERED_CARE
 from chu_platform.tables.table import Layer, Table, Zone
@@ -21,5 +22,5 @@ salle = Table(
         Column("Num_etage", STRING, "étage de la salle", "Étage"),
         Column("Num_salle", STRING, "numéro de la salle", "Numéro de salle"),
     ],
-    rows=Delivered(CareTable("Salle")),
+    rows=Delivered(CareTable("Salle"), persons=[through_number("Num_consultation", OF_CONSULTATION)]),
 )

@@ -40,6 +40,7 @@ PACK: Final = ExternalSource("dossier livré")
 DECLARATIONS: Final = ExternalSource("déclarations des tables")
 ACCEPTANCES: Final = ExternalSource("accords donnés par « chu accept »")
 EVENT_LOG: Final = ExternalSource("journal d’exécution de Dagster")
+OPPOSITIONS: Final = ExternalSource("demandes reçues par « chu erase »")
 ADDED_NEEDS: Final = ExternalSource("besoins ajoutés par « chu need add »")
 
 
@@ -86,6 +87,11 @@ class Rows(ABC):
     @property
     def reads_needs(self) -> bool:
         """Whether the rows depend on the needs that readers have added."""
+        return False
+
+    @property
+    def reads_oppositions(self) -> bool:
+        """Whether the rows depend on the list of persons of whom no row is kept."""
         return False
 
     @property
@@ -190,8 +196,9 @@ class Computed(Rows):
     `columns` lists the columns to load of a large input. `given` names the other arguments of the function:
     `key` (of the pseudonyms), `settings` (for the folder of the pack), `instance` (of Dagster), `tables` (the
     catalogue), `before` (the current rows of the table), `released` (its rows in the last edition), `needs` (the needs
-    that readers have added). `from_columns` gives the lineage of each column: "input.column" of `reads` or an external
-    source; empty for a constant. Under EVERY_ROW are the inputs that determine which rows exist.
+    that readers have added), `oppositions` (the entries of the opposition list). `from_columns` gives the lineage of
+    each column: "input.column" of `reads` or an external source; empty for a constant. Under EVERY_ROW are the inputs
+    that determine which rows exist.
     """
 
     function: "Callable[..., pa.Table]"
@@ -212,7 +219,7 @@ class Computed(Rows):
     @property
     def repeatable(self) -> bool:
         """See `Rows`: false if it reads the pack, Dagster's log, the catalogue, needs or the rows of the table."""
-        return not set(self.given) - {"key", "released"}
+        return not set(self.given) - {"key", "released", "oppositions"}
 
     @property
     def uses_key(self) -> bool:
@@ -223,6 +230,11 @@ class Computed(Rows):
     def reads_needs(self) -> bool:
         """See `Rows`."""
         return "needs" in self.given
+
+    @property
+    def reads_oppositions(self) -> bool:
+        """See `Rows`."""
+        return "oppositions" in self.given
 
     @property
     def follows_editions(self) -> bool:

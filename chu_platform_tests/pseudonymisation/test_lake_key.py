@@ -36,8 +36,8 @@ pytestmark = pytest.mark.integration
 
 KEY, OTHER = "5e" * 32, "5f" * 32
 ELSEWHERE = (
-    r"the pseudonymisation key( [0-9a-f]{{16}})? with which the lake \S+ was made is not in \S+/keys, where there is {}: "
-    r"restore the key file from its backup, or set CHU_SECRETS to its folder$"
+    r"the pseudonymisation key( [0-9a-f]{{16}})? with which the lake \S+ was made is not in \S+/keys, where there is "
+    r"{}: restore the key file from its backup, or set CHU_SECRETS to its folder$"
 )
 MISSING, ANOTHER = ELSEWHERE.format("no key"), ELSEWHERE.format("only another one")
 

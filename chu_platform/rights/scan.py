@@ -1,0 +1,169 @@
+"""The search for what must not be found any more: in all files of the lake, of CHU_HOME and of Dagster's storage.
+
+Parquet files are searched in their decoded rows and in their bytes, databases of SQLite also in their compressed
+values, all other files in their bytes. Nothing that is found is shown: a finding is a place.
+"""
+
+import re
+import sqlite3
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from chu_platform.ingest.delivered import delivered_rows
+from chu_platform.ingest.persons import form
+from chu_platform.rights.case import Case
+from chu_platform.rights.person_in_lake import persons_tables, rows_condition
+from chu_platform.storage.lake import Lake
+from chu_platform.storage.store import every_name, local_files
+from chu_platform.tables.duckdb_sql import sql_name, sql_path, sql_text
+
+BLOCK: Final = 8 << 20
+# The longest text that is sought, in any encoding; names of persons are shorter.
+OVERLAP: Final = 1 << 10
+# Bytes between two names in a file: a separator, or the length of a value in a page of PostgreSQL.
+MAX_BETWEEN: Final = 8
+ENCODINGS: Final = ("utf-8", "cp1252", "utf-16-le")
+SQLITE: Final = b"SQLite format 3\x00"
+MIN_COMPRESSED: Final = 16
+
+
+@dataclass(frozen=True)
+class Scanned:
+    """The result of a search: the number of files that were searched, and those in which something was found."""
+
+    files: int
+    found: Sequence[str]
+
+
+class Sought:
+    """What is sought of a case."""
+
+    def __init__(self, case: Case) -> None:
+        self.case = case
+        self._names = [*dict.fromkeys(case.names)]
+        alternatives = [re.escape(token).encode() for token in case.pseudonyms]
+        for encoding in ENCODINGS:
+            encoded = (text for token in case.tokens if (text := _encoded(token, encoding)) is not None)
+            # A number is not a part of a longer one.
+            alternatives += [rb"(?<![0-9])" + re.escape(text) + rb"(?![0-9])" for text in encoded]
+            for family, first in self._names:
+                one, other = _encoded(family, encoding), _encoded(first, encoding)
+                if one is not None and other is not None:
+                    between = b".{1,%d}" % MAX_BETWEEN
+                    alternatives.append(re.escape(one) + between + re.escape(other))
+                    alternatives.append(re.escape(other) + between + re.escape(one))
+        alternatives = list(dict.fromkeys(alternatives))
+        self._pattern = re.compile(b"|".join(alternatives), re.IGNORECASE | re.DOTALL) if alternatives else None
+
+    def in_bytes(self, content: bytes) -> bool:
+        """Whether something is in these bytes."""
+        return self._pattern is not None and self._pattern.search(content) is not None
+
+    def in_file(self, file: Path) -> bool:
+        """Whether something is in a file, or in the compressed values of a database of SQLite."""
+        rest = b""
+        with file.open("rb") as stream:
+            start = stream.read(len(SQLITE))
+            stream.seek(0)
+            while block := stream.read(BLOCK):
+                if self.in_bytes(rest + block):
+                    return True
+                rest = block[-OVERLAP:]
+        return start == SQLITE and any(map(self.in_bytes, _decompressed(file)))
+
+    def in_rows(self, connection: duckdb.DuckDBPyConnection, file: Path) -> bool:
+        """Whether something is in a row of a Parquet file."""
+        relation = f"read_parquet({sql_path(file)}, hive_partitioning = false)"
+        columns = [name for name, *_ in connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()]
+        row = f"concat_ws(' ', {', '.join(f'CAST({sql_name(c)} AS VARCHAR)' for c in columns)})"
+        conditions = [f"contains(lower(row), {sql_text(token.lower())})" for token in self.case.tokens]
+        if self.case.pseudonyms:
+            # Each is a value of its own, of 32 characters.
+            words = "regexp_extract_all(row, '[0-9a-f]{32}')"
+            conditions.append(f"list_has_any({words}, [{', '.join(map(sql_text, self.case.pseudonyms))}])")
+        for family, first in self._names:
+            one, other = (f"coalesce({form(sql_text(name))}, '')" for name in (family, first))
+            words = f"(' ' || {form('row')} || ' ')"
+            conditions += [
+                f"contains({words}, ' ' || {a} || ' ' || {b} || ' ')" for a, b in ((one, other), (other, one))
+            ]
+        if not conditions or not columns:
+            return False
+        query = f"SELECT 1 FROM (SELECT {row} AS row FROM {relation}) WHERE {' OR '.join(conditions)} LIMIT 1"
+        return bool(connection.execute(query).fetchall())
+
+
+def scan_lake(lake: Lake, sought: Sought) -> Scanned:
+    """Search all files of the lake, rows and bytes; and the rows of the sources by the keys of persons."""
+    found = []
+    names = every_name(lake.place)
+    with duckdb.connect() as connection:
+        connection.execute("SET memory_limit = '1GB'")
+        for name in names:
+            try:
+                (file,) = local_files([lake.place / name])
+                is_found = sought.in_file(file) or (name.endswith(".parquet") and sought.in_rows(connection, file))
+            except FileNotFoundError:  # a temporary file
+                continue
+            if is_found:
+                found.append(f"lake: {name}")
+        for table in persons_tables():
+            condition = rows_condition(lake, delivered_rows(table).persons, sought.case.texts)
+            if lake.open(table) is None or condition is None:
+                continue
+            if connection.execute(f"SELECT 1 FROM {lake.relation(table)} WHERE {condition} LIMIT 1").fetchall():
+                found.append(f"lake: rows of {table.folder}")
+    return Scanned(len(names), found)
+
+
+def scan_folder(folder: Path, sought: Sought, without: Sequence[Path]) -> Scanned:
+    """Search all files below a folder, without those below other folders. A finding is the path of a file."""
+    files = 0
+    found = []
+    for file in _files(folder, without):
+        try:
+            is_found = sought.in_file(file)
+        except FileNotFoundError:  # a temporary file of a server
+            continue
+        files += 1
+        if is_found:
+            found.append(str(file))
+    return Scanned(files, found)
+
+
+def _files(folder: Path, without: Sequence[Path]) -> Iterator[Path]:
+    for entry in sorted(folder.iterdir()) if folder.is_dir() else []:
+        if entry in without or entry.is_symlink():
+            continue
+        if entry.is_dir():
+            yield from _files(entry, without)
+        elif entry.is_file():
+            yield entry
+
+
+def _encoded(text: str, encoding: str) -> bytes | None:
+    try:
+        return text.encode(encoding)
+    except UnicodeEncodeError:
+        return None
+
+
+def _decompressed(database: Path) -> Iterator[bytes]:
+    """The compressed values of a database of SQLite."""
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        connection.text_factory = bytes
+        tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        for (table,) in tables:
+            for row in connection.execute(f'SELECT * FROM "{table.decode()}"'):
+                for value in row:
+                    if isinstance(value, bytes) and len(value) >= MIN_COMPRESSED:
+                        try:
+                            yield zlib.decompress(value)
+                        except zlib.error:
+                            continue
