@@ -71,8 +71,8 @@ def mentions(
 ) -> Sequence[bool]:
     """Which of the texts of whole delivered rows are about a person on the list.
 
-    They have the names of the person in two cells side by side, a cell with a contact of the person, or the number of the
-    patient in its cell. `columns` are the delivered columns, in the order of the declaration: if a row has another
+    They have the names of the person in two cells side by side, a cell with a contact of the person, or the number of
+    the patient in its cell. `columns` are the delivered columns, in the order of the declaration: if a row has another
     number of cells, each of them may be that cell.
     """
     if not texts or not oppositions.entries:
