@@ -168,6 +168,16 @@ PARTS: Final = (
         _pytest("chu_platform_tests/editions/test_killed_releases.py"),
     ),
     Part(
+        "erasure",
+        "a patient is erased, and the lake is as without the patient; the key is rotated, and the figures are the same",
+        _pytest("chu_platform_tests/rights/test_erasure.py", "chu_platform_tests/rights/test_rotation.py"),
+    ),
+    Part(
+        "killed-erasures",
+        "an erasure that is killed twenty times ends as one that is not",
+        _pytest("chu_platform_tests/rights/test_killed_erasures.py"),
+    ),
+    Part(
         "landing",
         "the pack on an SFTP and an FTPS server whose connections are cut gives the lake of the folder; 10 000 files",
         _pytest("chu_platform_tests/pipeline/test_landed_pack.py"),
