@@ -14,7 +14,6 @@ from deltalake import DeltaTable
 from chu_platform.care_database.embedded_postgres import EmbeddedPostgres
 from chu_platform.storage.lake import Lake
 from chu_platform_tests.pipeline.canaries import _readings
-from chu_platform_tests.pipeline.home import Home
 
 DUMP = Path("BDD PostgreSQL", "DATA2023")
 STAYS = Path("Hospitalisation", "Hospitalisations.csv")
@@ -37,9 +36,8 @@ class Canary:
         """The path of a request for the erasure."""
         file = folder / "request.csv"
         month, day, year = self.birth.split("/")
-        line = (
-            f",{self.family},{self.first},{year}-{int(month):02}-{int(day):02}" if by_identity else f"{self.number},,,"
-        )
+        identity = f",{self.family},{self.first},{year}-{int(month):02}-{int(day):02}"
+        line = identity if by_identity else f"{self.number},,,"
         file.write_text(f"{REQUEST_HEADER}\n{line}\n", encoding="utf-8")
         return str(file)
 
@@ -56,17 +54,11 @@ def canary_of(lake: Lake) -> Canary:
     consultations = rows_of(lake, "restricted/sources/Consultation")
     prescribed = {row["Num_consultation"] for row in rows_of(lake, "restricted/sources/Prescription")}
     stays = rows_of(lake, "restricted/sources/Hospitalisations")
-    others = [
-        (r["Nom"], r["Prenom"])
-        for t in ("AAAA", "Professionnel_de_sante")
-        for r in rows_of(lake, f"restricted/sources/{t}")
-    ]
-    others += [
-        (r["nom"], r["prenom"])
-        for t in ("deces", "professionnel_sante")
-        for r in rows_of(lake, f"restricted/sources/{t}")
-    ]
-    taken = [(str(one).upper(), str(other).upper()) for one, other in others]
+    taken = set()
+    for table in ("AAAA", "Professionnel_de_sante", "deces", "professionnel_sante"):
+        for row in rows_of(lake, f"restricted/sources/{table}"):
+            named = {name.lower(): str(value).upper() for name, value in row.items()}
+            taken.add((named["nom"], named["prenom"].split()[0] if named["prenom"] else ""))
     for patient in sorted(patients, key=lambda row: row["Id_patient"]):
         number, names = patient["Id_patient"], (patient["Nom"].upper(), patient["Prenom"].upper())
         own = [row["Num_consultation"] for row in consultations if row["Id_patient"] == number]
@@ -93,7 +85,7 @@ def traces(folder: Path, canary: Canary, excluded: Sequence[Path] = ()) -> list[
     for file in sorted(f for f in folder.rglob("*") if f.is_file() and not f.is_symlink()):
         if any(file.is_relative_to(other) for other in excluded):
             continue
-        if any(map(lambda content: _has(content, canary), _contents(file))):
+        if any(_has(content, canary) for content in contents(file)):
             found.append(file.relative_to(folder).as_posix())
     return found
 
@@ -112,7 +104,8 @@ def _has(content: bytes, canary: Canary) -> bool:
     return False
 
 
-def _contents(file: Path) -> Iterator[bytes]:
+def contents(file: Path) -> Iterator[bytes]:
+    """The bytes of a file, and its decompressed values and rows."""
     for _, content in _readings(file):
         yield content
     if file.suffix == ".parquet":
@@ -142,8 +135,3 @@ def pack_without(canary: Canary, pack: Path, target: Path, server: EmbeddedPostg
     connection.close()
     (target / DUMP).unlink()
     server.dump("without", target / DUMP)
-
-
-def places_of(home: Home) -> list[Path]:
-    """The folders of a home in which the request itself may be: that of the sender, and the pack."""
-    return [home.pack]
