@@ -92,13 +92,21 @@ class Oppositions:
         return [text for text in texts if _hash(key, kind, text) in hashes]
 
     def add(self, request: str, texts: Iterable[tuple[Kind, str]], at: str) -> "Oppositions":
-        """Add the texts of a person, unless they are on the list, all or none; returns the new list."""
-        key = self._key(create=True)
-        hashes = dict.fromkeys((kind, _hash(key, kind, text)) for kind, text in texts)
-        new = [(kind, hashed) for kind, hashed in hashes if hashed not in self._by_kind.get(kind, ())]
-        lines = "".join(json.dumps(asdict(Opposition(request, kind, hashed, at))) + "\n" for kind, hashed in new)
-        if lines:
-            self._append(lines.encode())
+        """Add the texts of a person, unless they are on the list, all or none; returns the new list.
+
+        Raises ChuError if the list or its key cannot be written or read.
+        """
+        try:
+            if not self.entries:
+                self._create_key()
+            key = self._key()
+            hashes = dict.fromkeys((kind, _hash(key, kind, text)) for kind, text in texts)
+            new = [(kind, hashed) for kind, hashed in hashes if hashed not in self._by_kind.get(kind, ())]
+            lines = "".join(json.dumps(asdict(Opposition(request, kind, hashed, at))) + "\n" for kind, hashed in new)
+            if lines:
+                self._append(lines.encode())
+        except OSError as error:
+            raise ChuError(f"the opposition list {self.file} cannot be written: {reason_of(error)}") from None
         return Oppositions(self._folder)
 
     def _append(self, lines: bytes) -> None:
@@ -113,16 +121,21 @@ class Oppositions:
             os.fsync(stream.fileno())
         _flush_folder(self._folder)
 
-    def _key(self, create: bool = False) -> bytes:
-        """The key of the hashes. Raises ChuError if it is missing or damaged, although the list has entries."""
+    def _create_key(self) -> None:
+        """Create the key of the hashes, whole or not at all, unless it is there."""
         file = self._folder / KEY_FILE
-        if create and not self.entries and not file.exists():
-            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            temporary = file.with_suffix(f".{os.getpid()}")
-            temporary.touch(mode=ONLY_THIS_USER)
-            temporary.write_text(secrets.token_hex(KEY_BYTES), encoding="ascii")
-            temporary.replace(file)
-            _flush_folder(file.parent)
+        if file.exists():
+            return
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        temporary = file.with_suffix(f".{os.getpid()}")
+        temporary.touch(mode=ONLY_THIS_USER)
+        temporary.write_text(secrets.token_hex(KEY_BYTES), encoding="ascii")
+        temporary.replace(file)
+        _flush_folder(file.parent)
+
+    def _key(self) -> bytes:
+        """The key of the hashes. Raises ChuError if it is missing or damaged."""
+        file = self._folder / KEY_FILE
         try:
             key = bytes.fromhex(file.read_text(encoding="ascii"))
         except FileNotFoundError:
