@@ -15,6 +15,7 @@ from uuid import uuid4
 from chu_platform.care_database.opposed_persons import forget_copies
 from chu_platform.errors import ChuError
 from chu_platform.graph.dagster_instance import exclusive
+from chu_platform.ingest.dump_files import the_dump
 from chu_platform.ingest.oppositions import Oppositions
 from chu_platform.ingest.persons import Kind
 from chu_platform.private_folders import ONLY_OWNER
@@ -28,7 +29,7 @@ from chu_platform.rights.scan import Scanned, Sought, scan_folder, scan_lake
 from chu_platform.settings import Settings
 from chu_platform.storage.edition_manifest import published_edition
 from chu_platform.storage.lake import Lake
-from chu_platform.storage.lake_format import require_format
+from chu_platform.storage.provenance import is_database_table
 from chu_platform.storage.store import lake_root
 from chu_platform.version import PACKAGE_VERSION
 
@@ -43,7 +44,7 @@ def erase(settings: Settings, request: Request | None, by: str, report: Callable
     """
     lake = Lake(lake_root(settings))
     with exclusive(settings):
-        require_format(lake.place)
+        lake.prepare()
         if request is not None:
             _enter(settings, lake, request, by)
         cases = open_cases(settings)
@@ -124,6 +125,8 @@ def _search(
     deliveries = scan_folder(pack, sought, [])
     landed = scan_folder(settings.landing_folder, sought, [pack])
     holders = [*case.files, *(Path(f).relative_to(pack).as_posix() for f in deliveries.found), *landed.found]
+    if any(is_database_table(name) for name in case.files):
+        holders.append("the care database of CHU_POSTGRES_URL" if settings.postgres_url else the_dump(pack).name)
     counted = {
         "lake": of_lake.files,
         "home": of_home.files + of_secrets.files,
@@ -148,7 +151,6 @@ def _statement(
 ) -> Mapping[str, Any]:
     """What a certificate says. It has no text of a person."""
     edition = published_edition(lake.place)
-    of_server = ["the care database of CHU_POSTGRES_URL"] if settings.postgres_url else []
     return {
         "request": case.request,
         "requested_at": case.at,
@@ -162,6 +164,6 @@ def _statement(
         "searched_files": dict(searched),
         "found": 0,
         "names_shared_with_others": len(case.shared_names),
-        "still_held_by": [*holders, *of_server],
+        "still_held_by": holders,
         "published_edition": edition.number if edition else None,
     }

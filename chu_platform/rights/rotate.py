@@ -28,7 +28,6 @@ from chu_platform.storage.duckdb_session import MEMORY_LIMIT
 from chu_platform.storage.durable import flush
 from chu_platform.storage.key_record import KeyRecord, key_record, write_key_record
 from chu_platform.storage.lake import Lake
-from chu_platform.storage.lake_format import require_format
 from chu_platform.storage.scratch_folder import scratch
 from chu_platform.storage.store import LakePath, lake_root, write_text
 from chu_platform.tables.duckdb_sql import sql_name, sql_text
@@ -62,7 +61,7 @@ def rotate(settings: Settings, report: Callable[[str], None]) -> tuple[str, str]
     """
     lake = Lake(lake_root(settings))
     with exclusive(settings):
-        require_format(lake.place)
+        lake.prepare()
         rotation = _rotation(lake) or _begin(settings, lake, report)
         write_key_record(lake, KeyRecord(rotation.new, _identifier(settings, rotation.new)))
         run_main_job(settings, report)

@@ -82,7 +82,9 @@ class Sought:
         relation = f"read_parquet({sql_path(file)}, hive_partitioning = false)"
         columns = [name for name, *_ in connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()]
         row = f"concat_ws(' ', {', '.join(f'CAST({sql_name(c)} AS VARCHAR)' for c in columns)})"
-        conditions = [f"contains(lower(row), {sql_text(token.lower())})" for token in self.case.tokens]
+        # A number is not a part of a longer one.
+        patterns = [f"(^|[^0-9]){re.escape(token.lower())}($|[^0-9])" for token in self.case.tokens]
+        conditions = [f"regexp_matches(lower(row), {sql_text(pattern)})" for pattern in patterns]
         if self.case.pseudonyms:
             # Each is a value of its own, of 32 characters.
             words = "regexp_extract_all(row, '[0-9a-f]{32}')"
