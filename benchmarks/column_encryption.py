@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from deltalake import DeltaTable
 
 from chu_platform.catalogue import catalogue
-from chu_platform.tables.table import Layer, Table
+from chu_platform.tables.table import Layer
 
 NONCE = 12
 KEY = os.urandom(16)
@@ -46,9 +46,8 @@ class _Kms(pe.KmsClient):
 def main(lake: Path, repetitions: int) -> None:
     """Print the CPU time of reading each table, and the totals."""
     totals = {"plain": 0.0, "cells": 0.0, "modular": 0.0}
-    print(
-        "| source | rows | identifying columns | plain (s) | cells (s) | modular (s) |\n| -- | --: | --: | --: | --: | --: |"
-    )
+    print("| source | rows | identifying columns | plain (s) | cells (s) | modular (s) |")
+    print("| -- | --: | --: | --: | --: | --: |")
     for table in catalogue():
         columns = [c.name for c in table.columns if c.identifying]
         if table.layer is not Layer.SOURCES or not columns or not (lake / table.folder / "_delta_log").is_dir():
@@ -56,7 +55,7 @@ def main(lake: Path, repetitions: int) -> None:
         rows = DeltaTable(lake / table.folder).to_pyarrow_table()
         if not len(rows):
             continue
-        found = measured(table, rows, columns, repetitions)
+        found = measured(rows, columns, repetitions)
         totals = {name: totals[name] + seconds for name, seconds in found.items()}
         seconds = " | ".join(f"{found[name]:.3f}" for name in totals)
         print(f"| {table.name} | {len(rows)} | {len(columns)} | {seconds} |", flush=True)
@@ -64,7 +63,7 @@ def main(lake: Path, repetitions: int) -> None:
     print(f"\ntotal: {', '.join(f'{n} {s:.3f} s' for n, s in totals.items())}; against plain: {shares}")
 
 
-def measured(_table: Table, rows: pa.Table, columns: list[str], repetitions: int) -> dict[str, float]:
+def measured(rows: pa.Table, columns: list[str], repetitions: int) -> dict[str, float]:
     """The median CPU times of reading a table, by way."""
     cipher = AESGCM(KEY)
     factory = pe.CryptoFactory(_Kms)

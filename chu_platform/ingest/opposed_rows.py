@@ -50,6 +50,8 @@ def opposed_condition(
             days = oppositions.listed(
                 Kind.DAY, _texts(connection, f"SELECT DISTINCT {key.day} FROM ({rows.checked()})")
             )
+            if not days:
+                continue
             _keep(connection, f"days_{number}", days)
             of_day = f"{key.day} IN (SELECT text FROM days_{number})"
         if key.through is not None:

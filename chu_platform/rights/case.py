@@ -23,7 +23,8 @@ ONLY_THIS_USER: Final = 0o700
 class Case:
     """A request with its number; `by` and `at` (UTC, ISO 8601) say who has entered it, and when.
 
-    `texts` are the texts of the opposition list, by kind. `names` are family and first names as they are written,
+    `texts` are the texts of the opposition list, by kind. `owned` are the numbers of their consultations and stays, by
+    source. `names` are family and first names as they are written,
     `shared_names` those that other persons have too. `tokens` are the numbers and addresses of these persons alone,
     `pseudonyms` their pseudonyms and surrogates. `held` is the number of rows of these persons by table, `files` are
     the delivered files that these rows come from.
@@ -33,6 +34,7 @@ class Case:
     by: str
     at: str
     texts: Mapping[str, Sequence[str]]
+    owned: Mapping[str, Sequence[str]]
     names: Sequence[tuple[str, str]]
     shared_names: Sequence[tuple[str, str]]
     tokens: Sequence[str]

@@ -55,7 +55,8 @@ def case_of(lake: Lake, request: Request, number: str, by: str, at: str) -> Case
             Kind.DEATH: [death.key for death in request.deaths],
             Kind.CONTACT: [found for token in tokens if (found := contact_form(token))],
         }
-        rows = search.rows_of(texts)
+        owned = search.owned_by(patients)
+        rows = search.rows_of(texts, owned)
         names = search.names_of(identities, rows)
         shared = search.shared(names, rows)
         return Case(
@@ -63,6 +64,7 @@ def case_of(lake: Lake, request: Request, number: str, by: str, at: str) -> Case
             by,
             at,
             texts,
+            owned,
             [n for n in names if n not in shared],
             shared,
             tokens,
@@ -153,11 +155,27 @@ class _Search:
                 )
         return [pseudonym for (pseudonym,) in found]
 
-    def rows_of(self, texts: Mapping[str, Sequence[str]]) -> Mapping[Table, Sequence[Mapping[str, object]]]:
+    def owned_by(self, patients: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """The numbers of what happened to patients, by name of the source."""
+        return {
+            source.name: [
+                n
+                for (n,) in self._all(
+                    f"SELECT CAST({number} AS VARCHAR) FROM {self.lake.relation(source)} "
+                    f'WHERE CAST("Id_patient" AS VARCHAR) IN ({_listed(patients)})'
+                )
+            ]
+            for source, number, *_ in EVENTS
+            if patients and self._has(source)
+        }
+
+    def rows_of(
+        self, texts: Mapping[str, Sequence[str]], owned: Mapping[str, Sequence[str]]
+    ) -> Mapping[Table, Sequence[Mapping[str, object]]]:
         """The rows of the persons in each source with declared persons."""
         found: dict[Table, Sequence[Mapping[str, object]]] = {}
         for table in persons_tables():
-            wanted = rows_condition(self.lake, delivered_rows(table).persons, texts)
+            wanted = rows_condition(delivered_rows(table).persons, texts, owned)
             if self._has(table) and wanted:
                 rows: pa.Table = self.connection.sql(
                     f"SELECT * FROM {self.lake.relation(table)} WHERE {wanted}"
@@ -209,22 +227,18 @@ class _Search:
         return str(self._all(f"SELECT {names_text(sql_text(family), first_words(sql_text(first)))}")[0][0])
 
 
-def rows_condition(lake: Lake, persons: Sequence[PersonKey], texts: Mapping[str, Sequence[str]]) -> str | None:
-    """SQL that is true for a stored row that belongs to a person with one of these texts; None if no row can."""
+def rows_condition(
+    persons: Sequence[PersonKey], texts: Mapping[str, Sequence[str]], owned: Mapping[str, Sequence[str]]
+) -> str | None:
+    """SQL that is true for a stored row that belongs to a person with one of these texts; None if no row can.
+
+    `owned` are the numbers that belong to the person, by name of the table that tells it (`PersonKey.through`).
+    """
     conditions = []
     for key in persons:
-        wanted = _listed(texts.get(key.kind, ()))
-        if not texts.get(key.kind):
-            continue
-        if key.through is not None:
-            source, number, *_ = next(event for event in EVENTS if event[0].name == key.through.table)
-            if lake.open(source) is None:
-                continue
-            wanted = (
-                f"SELECT CAST({number} AS VARCHAR) FROM {lake.relation(source)} "
-                f'WHERE CAST("{key.through.owner}" AS VARCHAR) IN ({wanted})'
-            )
-        conditions += [f"coalesce({text} IN ({wanted}), false)" for text in key.keys]
+        wanted = owned.get(key.through.table, ()) if key.through else texts.get(key.kind, ())
+        if wanted:
+            conditions += [f"coalesce({text} IN ({_listed(wanted)}), false)" for text in key.keys]
     return " OR ".join(conditions) or None
 
 

@@ -8,7 +8,7 @@ import re
 import sqlite3
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -29,6 +29,9 @@ OVERLAP: Final = 1 << 10
 # Bytes between two names in a file: a separator, or the length of a value in a page of PostgreSQL.
 MAX_BETWEEN: Final = 8
 ENCODINGS: Final = ("utf-8", "cp1252", "utf-16-le")
+# Pseudonyms are 32 digits; the hashes of files, in which none is, have more.
+LENGTH: Final = 32
+HEXADECIMAL: Final = re.compile(rb"[0-9a-f]{32,}")
 SQLITE: Final = b"SQLite format 3\x00"
 MIN_COMPRESSED: Final = 16
 
@@ -46,24 +49,31 @@ class Sought:
 
     def __init__(self, case: Case) -> None:
         self.case = case
-        self._names = [*dict.fromkeys(case.names)]
-        alternatives = [re.escape(token).encode() for token in case.pseudonyms]
-        for encoding in ENCODINGS:
-            encoded = (text for token in case.tokens if (text := _encoded(token, encoding)) is not None)
-            # A number is not a part of a longer one.
-            alternatives += [rb"(?<![0-9])" + re.escape(text) + rb"(?![0-9])" for text in encoded]
-            for family, first in self._names:
-                one, other = _encoded(family, encoding), _encoded(first, encoding)
-                if one is not None and other is not None:
-                    between = b".{1,%d}" % MAX_BETWEEN
-                    alternatives.append(re.escape(one) + between + re.escape(other))
-                    alternatives.append(re.escape(other) + between + re.escape(one))
-        alternatives = list(dict.fromkeys(alternatives))
-        self._pattern = re.compile(b"|".join(alternatives), re.IGNORECASE | re.DOTALL) if alternatives else None
+        self._pseudonyms = frozenset(text.encode() for text in case.pseudonyms)
+        self._tokens = {form for token in case.tokens for form in _forms(token)}
+        self._names = [(_forms(family), _forms(first)) for family, first in case.names]
 
-    def in_bytes(self, content: bytes) -> bool:
-        """Whether something is in these bytes."""
-        return self._pattern is not None and self._pattern.search(content) is not None
+    def in_bytes(self, content: bytes, *, compressed: bool = False) -> bool:
+        """Whether something is in these bytes, in letters of either case.
+
+        Short names may stand side by side in compressed bytes by chance: names are not sought there.
+        """
+        lower = content.lower()
+        return (
+            any(_is_apart(lower, at, len(token)) for token in self._tokens for at in _places(lower, token))
+            or any(
+                _is_near(lower, at, len(one), other)
+                for families, firsts in ([] if compressed else self._names)
+                for one in families
+                for at in _places(lower, one)
+                for other in firsts
+            )
+            or any(self._is_pseudonym(found.group()) for found in HEXADECIMAL.finditer(content))
+        )
+
+    def _is_pseudonym(self, digits: bytes) -> bool:
+        """Whether a pseudonym is among these hexadecimal digits."""
+        return any(digits[at : at + LENGTH] in self._pseudonyms for at in range(len(digits) - LENGTH + 1))
 
     def in_file(self, file: Path) -> bool:
         """Whether something is in a file, or in the compressed values of a database of SQLite."""
@@ -72,7 +82,7 @@ class Sought:
             start = stream.read(len(SQLITE))
             stream.seek(0)
             while block := stream.read(BLOCK):
-                if self.in_bytes(rest + block):
+                if self.in_bytes(rest + block, compressed=file.suffix == ".parquet"):
                     return True
                 rest = block[-OVERLAP:]
         return start == SQLITE and any(map(self.in_bytes, _decompressed(file)))
@@ -89,7 +99,7 @@ class Sought:
             # Each is a value of its own, of 32 characters.
             words = "regexp_extract_all(row, '[0-9a-f]{32}')"
             conditions.append(f"list_has_any({words}, [{', '.join(map(sql_text, self.case.pseudonyms))}])")
-        for family, first in self._names:
+        for family, first in self.case.names:
             one, other = (f"coalesce({form(sql_text(name))}, '')" for name in (family, first))
             words = f"(' ' || {form('row')} || ' ')"
             conditions += [
@@ -116,7 +126,7 @@ def scan_lake(lake: Lake, sought: Sought) -> Scanned:
             if is_found:
                 found.append(f"lake: {name}")
         for table in persons_tables():
-            condition = rows_condition(lake, delivered_rows(table).persons, sought.case.texts)
+            condition = rows_condition(delivered_rows(table).persons, sought.case.texts, sought.case.owned)
             if lake.open(table) is None or condition is None:
                 continue
             if connection.execute(f"SELECT 1 FROM {lake.relation(table)} WHERE {condition} LIMIT 1").fetchall():
@@ -149,11 +159,33 @@ def _files(folder: Path, without: Sequence[Path]) -> Iterator[Path]:
             yield entry
 
 
-def _encoded(text: str, encoding: str) -> bytes | None:
-    try:
-        return text.encode(encoding)
-    except UnicodeEncodeError:
-        return None
+def _forms(text: str) -> frozenset[bytes]:
+    """The bytes of a text in each encoding, with letters of ASCII in lower case, others as they are or in capitals."""
+    found = set()
+    for spelled in (text, text.lower(), text.upper()):
+        for encoding in ENCODINGS:
+            with suppress(UnicodeEncodeError):
+                found.add(spelled.encode(encoding).lower())
+    return frozenset(found)
+
+
+def _places(content: bytes, text: bytes) -> Iterator[int]:
+    """Where a text begins in the content."""
+    at = content.find(text)
+    while at >= 0:
+        yield at
+        at = content.find(text, at + 1)
+
+
+def _is_apart(content: bytes, at: int, length: int) -> bool:
+    """Whether a text is no part of a longer number."""
+    return not content[max(0, at - 1) : at].isdigit() and not content[at + length : at + length + 1].isdigit()
+
+
+def _is_near(content: bytes, at: int, length: int, other: bytes) -> bool:
+    """Whether another text is near the one at a place: before or behind it, with few bytes between."""
+    reach = MAX_BETWEEN + len(other)
+    return other in content[max(0, at - reach) : at] or other in content[at + length : at + length + reach]
 
 
 def _decompressed(database: Path) -> Iterator[bytes]:
