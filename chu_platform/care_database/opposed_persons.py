@@ -7,6 +7,7 @@ server's statistics; the old write-ahead log is deleted. The dump, which the sen
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from typing import Final
 
 import duckdb
@@ -50,16 +51,15 @@ def delete_opposed(
             for table in delivered_tables(catalogue())
             if (rows := delivered_rows(table)).persons and (name := rows.reader.database_table)
         }
-        tables = _tables(connected, persons)
-        opposed = _Opposed(connected, tables, {n: keys for n, keys in persons.items() if n in tables}, oppositions)
-        found = opposed.places()
+        tables = _tables(connected)
+        found = _Opposed(connected, tables, persons, oppositions).places()
         with connected.cursor() as cursor:
             for name, places in found.items():
                 cursor.execute(
-                    sql.SQL("DELETE FROM {} WHERE ctid = ANY (%s::tid[])").format(tables[name]), [sorted(places)]
+                    sql.SQL("DELETE FROM {} WHERE ctid = ANY (%s::tid[])").format(tables[name].place), [sorted(places)]
                 )
-            for table in tables.values():
-                cursor.execute(sql.SQL("VACUUM (FULL, ANALYZE) {}").format(table))
+            for table in found:
+                cursor.execute(sql.SQL("VACUUM (FULL, ANALYZE) {}").format(tables[table].place))
             cursor.execute("VACUUM FULL pg_statistic")
             forget_log(cursor)
             mark = sql.Literal(MARK + oppositions.digest)
@@ -83,15 +83,22 @@ def _mark(connected: connection) -> str | None:
     return found[0] if found else None
 
 
-def _tables(connected: connection, names: Mapping[str, object]) -> Mapping[str, sql.Identifier]:
-    """The tables with these names, in any schema of the dump."""
+@dataclass(frozen=True)
+class _Table:
+    """A table of the dump: its place, in any schema, and its columns."""
+
+    place: sql.Identifier
+    columns: frozenset[str]
+
+
+def _tables(connected: connection) -> Mapping[str, _Table]:
     with connected.cursor() as cursor:
         cursor.execute(
-            "SELECT tablename, schemaname FROM pg_tables WHERE tablename = ANY (%s) "
-            "AND schemaname NOT IN ('pg_catalog', 'information_schema')",
-            [list(names)],
+            "SELECT table_name, table_schema, array_agg(column_name::text) FROM information_schema.columns "
+            "JOIN pg_tables ON tablename = table_name AND schemaname = table_schema "
+            "WHERE table_schema NOT IN ('pg_catalog', 'information_schema') GROUP BY 1, 2"
         )
-        return {name: sql.Identifier(schema, name) for name, schema in cursor.fetchall()}
+        return {name: _Table(sql.Identifier(schema, name), frozenset(c)) for name, schema, c in cursor.fetchall()}
 
 
 class _Opposed:
@@ -100,7 +107,7 @@ class _Opposed:
     def __init__(
         self,
         connected: connection,
-        tables: Mapping[str, sql.Identifier],
+        tables: Mapping[str, _Table],
         persons: Mapping[str, Sequence[PersonKey]],
         oppositions: Oppositions,
     ) -> None:
@@ -119,7 +126,7 @@ class _Opposed:
                 continue
             places = self._places(name, key, self._listed)
             found[name] |= places
-            for number in (k for k in self._persons[name] if k.kind is Kind.PATIENT):
+            for number in (k for k in self._persons[name] if k.kind is Kind.PATIENT and self._has(name, k.columns)):
                 self._numbers |= {text for place, text in self._texts(name, number) if place in places}
         for name, key in self._keys(lambda k: k.kind is Kind.PATIENT):
             if self._numbers or self._oppositions.has(key.kind):
@@ -129,8 +136,15 @@ class _Opposed:
     def _keys(self, wanted: Callable[[PersonKey], bool]) -> Iterator[tuple[str, PersonKey]]:
         for name, keys in self._persons.items():
             for key in filter(wanted, keys):
-                if key.through is None or key.through.table in self._tables:
+                through = key.through
+                if self._has(name, key.columns) and (
+                    through is None or self._has(through.table, [through.number, through.owner])
+                ):
                     yield name, key
+
+    def _has(self, name: str, columns: Sequence[str]) -> bool:
+        """Whether the dump has a table with these columns."""
+        return name in self._tables and self._tables[name].columns.issuperset(columns)
 
     def _places(self, name: str, key: PersonKey, listed: Callable[[PersonKey, set[str]], set[str]]) -> set[str]:
         texts = self._texts(name, key)
@@ -161,7 +175,7 @@ class _Opposed:
         """The place of each row, and its texts in some columns."""
         texts = [sql.SQL("{}::text").format(sql.Identifier(column)) for column in (PLACE, *columns)]
         with self._connected.cursor() as cursor:
-            cursor.execute(sql.SQL("SELECT {} FROM {}").format(sql.SQL(", ").join(texts), self._tables[name]))
+            cursor.execute(sql.SQL("SELECT {} FROM {}").format(sql.SQL(", ").join(texts), self._tables[name].place))
             rows = cursor.fetchall()
         names = [PLACE, *columns]
         return pa.table({n: pa.array([row[i] for row in rows], pa.string()) for i, n in enumerate(names)})
