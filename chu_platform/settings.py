@@ -54,7 +54,7 @@ class Settings(BaseSettings):
     lake_options_restricted: Path | None = Field(None, description="file of store options of the restricted zone")
     lake_options_pseudonymised: Path | None = Field(None, description="file of store options of the pseudonymised zone")
     lake_options_published: Path | None = Field(None, description="file of store options of the published zone")
-    secrets: Path | None = Field(None, description="folder (0700) of the pseudonymisation key and of the accounts")
+    secrets: Path | None = Field(None, description="folder (0700) of the keys, the accounts and the opposition list")
     access: Access = Field(
         "open", description="who signs in: open (this machine only, Dagster without sign-in), accounts, or oidc"
     )
@@ -188,7 +188,7 @@ class Settings(BaseSettings):
 
     @property
     def secrets_folder(self) -> Path:
-        """Folder of the pseudonymisation key."""
+        """Folder of the keys, below `keys`, and of the opposition list."""
         return (self.secrets or self.home / "secrets").resolve()
 
     @property
