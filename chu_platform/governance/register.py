@@ -23,17 +23,14 @@ SECURITY = (
 
 def register(inputs: Inputs) -> Document:
     """The document."""
-    by_purpose = {
-        purpose: {t: p for t, p in inputs.policies.items() if p.purpose == purpose}
-        for purpose in Purpose
-        if any(p.purpose == purpose for p in inputs.policies.values())
-    }
+    by_purpose = {purpose: tables for purpose in Purpose if (tables := tables_for(purpose, inputs.policies))}
     chapters: dict[str, Sequence[Block]] = {
         "Responsable du traitement": [
             Paragraph(
                 "Une fiche par finalité déclarée. Chaque table de la plateforme déclare une finalité, une base légale, "
                 "les personnes concernées, une durée et les profils qui la lisent ; les fiches rassemblent ces "
-                "déclarations, et rien d’autre."
+                "déclarations, et rien d’autre. Une finalité pour laquelle aucune table n’existe à elle seule, comme la "
+                "recherche, a les tables dont la lecture est accordée pour elle."
             ),
             Missing(UNKNOWN),
         ]
@@ -41,6 +38,16 @@ def register(inputs: Inputs) -> Document:
     for purpose, tables in by_purpose.items():
         chapters[PURPOSES[purpose]] = list(_entry(purpose, tables))
     return inputs.document(NAME, TITLE, "RGPD, article 30 ; une fiche par finalité", chapters)
+
+
+def tables_for(
+    purpose: Purpose, policies: Mapping[DescribedTable, AccessPolicy]
+) -> Mapping[DescribedTable, AccessPolicy]:
+    """The tables that exist for a purpose; if there is none, those that somebody may read for it."""
+    own = {table: policy for table, policy in policies.items() if policy.purpose == purpose}
+    return own or {
+        table: policy for table, policy in policies.items() if any(grant.purpose == purpose for grant in policy.grants)
+    }
 
 
 def _entry(purpose: Purpose, tables: Mapping[DescribedTable, AccessPolicy]) -> Iterator[Block]:
@@ -52,7 +59,7 @@ def _entry(purpose: Purpose, tables: Mapping[DescribedTable, AccessPolicy]) -> I
         ("Données identifiantes", _columns(tables, "identifying")),
         ("Données sensibles (santé)", _columns(tables, "sensitive")),
         ("Données quasi identifiantes", _columns(tables, "quasi_identifying")),
-        ("Destinataires", _recipients(policies)),
+        ("Destinataires", _recipients(purpose, policies)),
         ("Transferts hors de l’Union européenne", "aucun par la plateforme"),
         ("Durées de conservation", _lines(f"{duration(p)} : {french.small(p.retention_reason)}" for p in policies)),
         ("Mesures de sécurité", SECURITY),
@@ -66,9 +73,15 @@ def _entry(purpose: Purpose, tables: Mapping[DescribedTable, AccessPolicy]) -> I
     )
 
 
-def _recipients(policies: Iterable[AccessPolicy]) -> str:
+def _recipients(purpose: Purpose, policies: Iterable[AccessPolicy]) -> str:
     """The profiles that read a table, in the order of the profiles."""
-    granted = {grant.profile for policy in policies for grant in policy.grants}
+    granted = {
+        grant.profile
+        for policy in policies
+        for grant in policy.grants
+        # A table may be read for other purposes than its own: these have their own entries.
+        if grant.purpose == purpose or policy.purpose == purpose
+    }
     return ", ".join(PROFILES[profile] for profile in Profile if profile in granted) or "aucun profil"
 
 

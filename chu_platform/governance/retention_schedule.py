@@ -34,10 +34,18 @@ def _of_tables(inputs: Inputs) -> Iterator[Block]:
         "lecture suivante les rendrait. Leur durée se tient donc chez l’émetteur, et la plateforme signale ce qui la "
         "dépasse. Ce que la plateforme garde d’elle-même est effacé par la maintenance."
     )
+    by_rule: dict[tuple[str, str], list[str]] = {}
+    for table, policy in inputs.policies.items():
+        by_rule.setdefault((duration(policy), policy.retention_reason), []).append(f"`{table.identifier}`")
     yield Table(
-        "Durée et raison de chaque table",
-        [Column("Table", 2), Column("Durée", 1), Column("Ce qui y met fin, et pourquoi", 4)],
-        [(f"`{t.identifier}`", duration(p), p.retention_reason) for t, p in inputs.policies.items()],
+        "Chaque durée, sa raison et ses tables",
+        [
+            Column("Durée", 1),
+            Column("Ce qui y met fin, et pourquoi", 3),
+            Column("Nombre de tables", 1, number=True),
+            Column("Tables", 5),
+        ],
+        [(kept, why, french.number(len(tables)), ", ".join(tables)) for (kept, why), tables in by_rule.items()],
         COMMAND,
     )
 

@@ -40,7 +40,7 @@ OF_ANONYMOUS: Final = (
 PATIENTS: Final = "patients et professionnels de santé du groupe"
 PROFESSIONALS: Final = "professionnels de santé"
 THE_DECEASED: Final = "personnes décédées"
-NOBODY: Final = "personne"
+NOBODY: Final = "aucune personne"
 
 # Reasons of the retention, in French.
 WHILE_DELIVERED: Final = (

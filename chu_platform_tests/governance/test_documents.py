@@ -66,7 +66,10 @@ def test_seven_documents_state_lake_version_date_and_what_is_missing(folder: Pat
 @pytest.mark.integration
 def test_the_register_has_an_entry_for_each_declared_purpose(folder: Path) -> None:
     shown = page(folder, "registre-des-traitements")
-    purposes = {t.access.purpose for t in MADE if t.access}
+    declared = {t.access.purpose for t in MADE if t.access}
+    granted = {grant.purpose for t in MADE if t.access for grant in t.access.grants}
+    assert granted - declared == {Purpose.RESEARCH, Purpose.CARE_QUALITY}
+    purposes = declared | granted
     assert len(shown.all("section")) == 1 + len(purposes)
     listed = {cell for table in shown.all("table") for row in table.all("tbody tr") for cell in [row.all("td")[0].text]}
     assert {f"{t.layer}/{t.name}" for t in MADE} <= listed
@@ -102,6 +105,15 @@ def test_the_documents_show_what_was_measured(folder: Path, made: Home) -> None:
     risks = page(folder, "projet-d-aipd").all("table")[-1].all("tbody tr")
     assert len(risks) >= 3
     assert "aucun exercice n’a été fait" in page(folder, "exercice-de-restauration").text
+
+
+@pytest.mark.integration
+def test_every_table_has_one_retention(folder: Path) -> None:
+    rows = rows_of(page(folder, "calendrier-de-conservation"), "Chaque durée, sa raison et ses tables")
+    listed = [name for row in rows for name in row[3].split(", ")]
+    assert sorted(listed) == sorted(f"{t.layer}/{t.name}" for t in MADE)
+    assert [int(row[2]) for row in rows] == [len(row[3].split(", ")) for row in rows]
+    assert {row[0] for row in rows} == {"sans âge limite", "1 an", "20 ans"}
 
 
 @pytest.mark.integration
