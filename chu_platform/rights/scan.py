@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Final
 
@@ -87,51 +88,74 @@ class Sought:
                 rest = block[-OVERLAP:]
         return start == SQLITE and any(map(self.in_bytes, _decompressed(file)))
 
-    def in_rows(self, connection: duckdb.DuckDBPyConnection, file: Path) -> bool:
-        """Whether something is in a row of a Parquet file."""
-        relation = f"read_parquet({sql_path(file)}, hive_partitioning = false)"
-        columns = [name for name, *_ in connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()]
-        row = f"concat_ws(' ', {', '.join(f'CAST({sql_name(c)} AS VARCHAR)' for c in columns)})"
+    def in_rows(self, connection: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> Sequence[Path]:
+        """The Parquet files in which something is in a row. If their columns do not fit, they are read one by one."""
+        conditions = self._row_conditions()
+        if not conditions or not files:
+            return []
+        listed = ", ".join(map(sql_path, files))
+        relation = f"read_parquet([{listed}], hive_partitioning = false, filename = true, union_by_name = true)"
+        try:
+            columns = [name for name, *_ in connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()]
+            row = f"concat_ws(' ', {', '.join(f'CAST({sql_name(c)} AS VARCHAR)' for c in columns if c != 'filename')})"
+            found = connection.execute(
+                f"SELECT DISTINCT filename FROM (SELECT filename, {row} AS row FROM {relation}) "
+                f"WHERE {' OR '.join(conditions)}"
+            ).fetchall()
+        except duckdb.Error:
+            if len(files) == 1:
+                raise
+            return [one for file in files for one in self.in_rows(connection, [file])]
+        return [Path(name) for (name,) in found]
+
+    def _row_conditions(self) -> Sequence[str]:
+        """SQL over the text of a row, each true if something is in it."""
         # A number is not a part of a longer one.
         patterns = [f"(^|[^0-9]){re.escape(token.lower())}($|[^0-9])" for token in self.case.tokens]
         conditions = [f"regexp_matches(lower(row), {sql_text(pattern)})" for pattern in patterns]
         if self.case.pseudonyms:
-            # Each is a value of its own, of 32 characters.
-            words = "regexp_extract_all(row, '[0-9a-f]{32}')"
-            conditions.append(f"list_has_any({words}, [{', '.join(map(sql_text, self.case.pseudonyms))}])")
+            digits = f"regexp_extract_all(row, '[0-9a-f]{{{LENGTH}}}')"
+            conditions.append(f"list_has_any({digits}, [{', '.join(map(sql_text, self.case.pseudonyms))}])")
+        words = f"(' ' || {form('row')} || ' ')"
         for family, first in self.case.names:
             one, other = (f"coalesce({form(sql_text(name))}, '')" for name in (family, first))
-            words = f"(' ' || {form('row')} || ' ')"
             conditions += [
                 f"contains({words}, ' ' || {a} || ' ' || {b} || ' ')" for a, b in ((one, other), (other, one))
             ]
-        if not conditions or not columns:
-            return False
-        query = f"SELECT 1 FROM (SELECT {row} AS row FROM {relation}) WHERE {' OR '.join(conditions)} LIMIT 1"
-        return bool(connection.execute(query).fetchall())
+        return conditions
 
 
 def scan_lake(lake: Lake, sought: Sought) -> Scanned:
     """Search all files of the lake, rows and bytes; and the rows of the sources by the keys of persons."""
-    found = []
     names = every_name(lake.place)
+    found: set[str] = set()
     with duckdb.connect() as connection:
         connection.execute("SET memory_limit = '1GB'")
-        for name in names:
-            try:
-                (file,) = local_files([lake.place / name])
-                is_found = sought.in_file(file) or (name.endswith(".parquet") and sought.in_rows(connection, file))
-            except FileNotFoundError:  # a temporary file
-                continue
-            if is_found:
-                found.append(f"lake: {name}")
+        for folder, of_folder in groupby(sorted(names, key=_table_folder), _table_folder):
+            parquet: list[Path] = []
+            for name in of_folder:
+                try:
+                    (file,) = local_files([lake.place / name])
+                    if sought.in_file(file):
+                        found.add(f"lake: {name}")
+                    if name.endswith(".parquet"):
+                        parquet.append(file)
+                except FileNotFoundError:  # a temporary file
+                    continue
+            found |= {f"lake: {folder}/{file.name}" for file in sought.in_rows(connection, parquet)}
         for table in persons_tables():
             condition = rows_condition(delivered_rows(table).persons, sought.case.texts, sought.case.owned)
             if lake.open(table) is None or condition is None:
                 continue
             if connection.execute(f"SELECT 1 FROM {lake.relation(table)} WHERE {condition} LIMIT 1").fetchall():
-                found.append(f"lake: rows of {table.folder}")
-    return Scanned(len(names), found)
+                found.add(f"lake: rows of {table.folder}")
+    return Scanned(len(names), sorted(found))
+
+
+def _table_folder(name: str) -> str:
+    """The folder of the table, or of its log, of a file."""
+    parts = name.split("/")
+    return "/".join(parts[: 4 if "_delta_log" in parts[:-1] else 3])
 
 
 def scan_folder(folder: Path, sought: Sought, without: Sequence[Path]) -> Scanned:
