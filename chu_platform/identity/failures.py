@@ -45,7 +45,7 @@ def forget_attempt(connection: sqlite3.Connection, name: str, address: str) -> N
 
 
 def _wait(doublings: int) -> int:
-    return min(FIRST_WAIT_SECONDS * 2 ** min(doublings, MAX_DOUBLINGS), MAX_WAIT_SECONDS)
+    return min(FIRST_WAIT_SECONDS << min(doublings, MAX_DOUBLINGS), MAX_WAIT_SECONDS)
 
 
 def _account(name: str) -> bytes:
