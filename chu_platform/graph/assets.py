@@ -17,6 +17,7 @@ from chu_platform.graph.failure_notice import failure_notice
 from chu_platform.graph.partition_figures import NOTHING, PartitionFigures, figures_by_partition, until_last_rows
 from chu_platform.graph.partitions_definition import partitions_definition
 from chu_platform.graph.run_resources import RunResources
+from chu_platform.graph.shown_counts import row_count, row_count_in_words, size
 from chu_platform.graph.step import BlockingCheckFailed, run_step
 from chu_platform.graph.step_reporting import as_dagster_failures, log_line
 from chu_platform.graph.step_result import StepResult
@@ -86,7 +87,7 @@ def asset_of(table: Table) -> dg.AssetsDefinition:
             except BlockingCheckFailed as failure:
                 yield from check_events(failure.check_results, checks)
                 raise
-        log_line(resources, context, step_line(table, result))
+        log_line(resources, context, step_line(table, result), step_line(table, result, in_dagster=True))
         if partition_range:
             figures = figures_by_partition(resources.lake, table, partition_range, result.commits[table])
             _add_partition_metadata(context, table, partition_range, figures)
@@ -130,8 +131,8 @@ def _add_partition_metadata(
     for partition in shown:
         found = figures.get(partition, NOTHING)
         metadata: dict[str, Any] = {
-            "dagster/partition_row_count": found.rows,
-            "partition_bytes": found.size,
+            **row_count(table, "dagster/partition_row_count", found.rows),
+            "partition_bytes": size(table, found.size),
             "partition_changed": found.changed,
         }
         if partition == shown[-1]:
@@ -260,7 +261,7 @@ def _sensitivity(table: Table, column: Column) -> str:
 def _metadata(resources: RunResources, table: Table, commit: CommitResult, result: StepResult) -> dict[str, Any]:
     """Metadata of the whole table after the run."""
     metadata: dict[str, Any] = {
-        "dagster/row_count": commit.table_rows,
+        **row_count(table, "dagster/row_count", commit.table_rows),
         "bytes": commit.table_size,
         "files": commit.table_files,
         "delta_version": commit.version,
@@ -308,10 +309,10 @@ def _column_lineage(table: Table) -> dict[str, Any]:
     return {"dagster/column_lineage": lineage}
 
 
-def step_line(table: Table, result: StepResult) -> str:
-    """A progress line, without values of rows."""
+def step_line(table: Table, result: StepResult, in_dagster: bool = False) -> str:
+    """A progress line, without values of rows. `in_dagster`: without a count that the UI does not show."""
     commit = result.commits[table]
-    counts = f"{commit.rows:,} rows"
+    counts = row_count_in_words(table, commit.rows) if in_dagster else f"{commit.rows:,} rows"
     if delivery := result.delivery:
         counts = f"{delivery.rows_in:,} rows in = {delivery.kept:,} kept + {delivery.rejected:,} rejected"
         if delivered_rows(table).withdrawals:

@@ -111,7 +111,8 @@ def _maintain(
             errors.append(error)
             continue
         reports[table] = report
-        log_line(resources, context, _line(table, report))
+        line = _line(table, report)
+        log_line(resources, context, line, line)
     if errors:
         # A retry finds little to do in the tables that were maintained.
         kind = TransientError if all(isinstance(e, TransientError) for e in errors) else ChuError

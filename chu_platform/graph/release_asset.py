@@ -57,13 +57,14 @@ def release_asset() -> dg.AssetsDefinition:
                 raise
         edition = released.edition
         news = "new" if released.is_new else "nothing has changed since"
-        log_line(resources, context, f"edition {edition.number} of {edition.date}: {news}")
+        line = f"edition {edition.number} of {edition.date}: {news}"
+        log_line(resources, context, line, line)
         for table, result in released.results.items():
             if key_of(table) not in context.selected_asset_keys:
                 continue
             with resources.lineage_events.step(table, run.run_id, run.job_name, context.retry_number) as done:
                 done(result)
-            log_line(resources, context, step_line(table, result))
+            log_line(resources, context, step_line(table, result), step_line(table, result, in_dagster=True))
             yield from check_events(result.check_results, checks)
             yield materialize_result(resources, table, result)
 

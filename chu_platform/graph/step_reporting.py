@@ -17,11 +17,11 @@ RETRIES: Final = dg.RetryPolicy(max_retries=2, delay=3, backoff=dg.Backoff.EXPON
 PERMANENT: Final = "permanent"
 
 
-def log_line(resources: RunResources, context: dg.AssetExecutionContext, line: str) -> None:
-    """Write a line to the progress output and to the log of the Dagster run, once if they are the same."""
-    resources.log_progress(line)
+def log_line(resources: RunResources, context: dg.AssetExecutionContext, line: str, in_dagster: str) -> None:
+    """Write a line to the progress output, and one to the log of the Dagster run; only this one if both are one."""
     if not resources.logs_to_dagster:
-        context.log.info(line)
+        resources.log_progress(line)
+    context.log.info(in_dagster)
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 """The events that a main job stores: few beside one for each partition, and none lost that the UI needs."""
 
+import math
+import re
 from collections import Counter
 from collections.abc import Mapping
 
@@ -11,7 +13,7 @@ from chu_platform.facts.fact_death import fact_death
 from chu_platform.graph.asset_keys import key_of
 from chu_platform.kpis.kpi_consultation_rate_by_diagnosis import EXACT
 from chu_platform.tables.partitions import MONTHLY
-from chu_platform.tables.table import Table
+from chu_platform.tables.table import Table, Zone
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.pipeline.lake_rows import rows
 
@@ -20,6 +22,9 @@ pytestmark = pytest.mark.integration
 # Of every kind but materializations: for each asset one that it is planned, for each group of checks one result, for
 # each step its start, its end and its line, for each run seven. 6.7 for each table when this was written.
 MAX_OTHER_EVENTS_OF_A_TABLE = 7
+COUNTS = ("dagster/row_count", "dagster/partition_row_count")
+# The line of a step: its table, and what it did.
+LINE = re.compile(r"(\w+/\w+): (.* rows.*)")
 
 
 @pytest.fixture(scope="module")
@@ -73,8 +78,35 @@ def test_each_partition_is_shown_with_its_rows(made: Home, shown: Mapping[Table,
         )
     ]
     expected_rows = sum(year == 2019 and grain != "all" for grain, year in years)
-    assert of_year.asset_materialization.metadata["dagster/partition_row_count"].value == expected_rows > 0
-    assert record.asset_materialization.metadata["dagster/partition_row_count"].value == stored["2019"] > 0
+    shown_rows = [
+        event.metadata["dagster/partition_row_count"].value
+        for event in (of_year.asset_materialization, record.asset_materialization)
+    ]
+    # Multiples of 20, because these tables are not public.
+    assert shown_rows == [20 * math.ceil((n - 10) / 20) for n in (expected_rows, stored["2019"])]
+
+
+def test_no_event_has_an_exact_count_of_rows_that_are_not_public(made: Home) -> None:
+    coarse = {key_of(t): t for made_by in catalogue() for t in made_by.outputs if t.zone is not Zone.PUBLISHED}
+    coarse = {key: table for key, table in coarse.items() if table.public_source is None}
+    with made.instance() as instance:
+        entries = [entry for run in instance.get_runs() for entry in instance.all_logs(run.run_id)]
+    counts, lines = 0, 0
+    for entry in entries:
+        event = entry.asset_materialization
+        if event and event.asset_key in coarse:
+            shown = [event.metadata[name].value for name in COUNTS if name in event.metadata]
+            assert all(isinstance(n, int) and n % 20 == 0 for n in shown), event.asset_key
+            assert shown or event.metadata["rows"].value == "1 to 10", event.asset_key
+            if "partition_bytes" in event.metadata:
+                size = event.metadata["partition_bytes"].value
+                assert isinstance(size, int) and size % 100_000 == 0, event.asset_key
+            counts += 1
+        line = LINE.match(entry.user_message)
+        if line and dg.AssetKey(line[1].split("/")) in coarse and not line[2].startswith(("about ", "1 to 10 ", "0 ")):
+            assert "rows in = " in line[2], f"only lines of a delivery are exact: {line[0]}"
+        lines += line is not None
+    assert counts > 1000 and lines > 100
 
 
 def test_partitions_without_rows_yet_are_neither_made_nor_failed(made: Home, shown: Mapping[Table, set[str]]) -> None:
