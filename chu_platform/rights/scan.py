@@ -30,9 +30,11 @@ OVERLAP: Final = 1 << 10
 # Bytes between two names in a file: a separator, or the length of a value in a page of PostgreSQL.
 MAX_BETWEEN: Final = 8
 ENCODINGS: Final = ("utf-8", "cp1252", "utf-16-le")
-# Pseudonyms are 32 digits; the hashes of files, in which none is, have more.
+# Pseudonyms are 32 hexadecimal digits, hashes of files are more.
 LENGTH: Final = 32
-HEXADECIMAL: Final = re.compile(rb"[0-9a-f]{32,}")
+HEXADECIMAL: Final = re.compile(rb"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
+# Types of columns in which no text of a person can be.
+WITHOUT_TEXT: Final = frozenset(("DOUBLE", "FLOAT", "BOOLEAN", "DATE", "TIMESTAMP"))
 SQLITE: Final = b"SQLite format 3\x00"
 MIN_COMPRESSED: Final = 16
 
@@ -69,12 +71,8 @@ class Sought:
                 for at in _places(lower, one)
                 for other in firsts
             )
-            or any(self._is_pseudonym(found.group()) for found in HEXADECIMAL.finditer(content))
+            or any(found.group() in self._pseudonyms for found in HEXADECIMAL.finditer(content))
         )
-
-    def _is_pseudonym(self, digits: bytes) -> bool:
-        """Whether a pseudonym is among these hexadecimal digits."""
-        return any(digits[at : at + LENGTH] in self._pseudonyms for at in range(len(digits) - LENGTH + 1))
 
     def in_file(self, file: Path) -> bool:
         """Whether something is in a file, or in the compressed values of a database of SQLite."""
@@ -89,18 +87,23 @@ class Sought:
         return start == SQLITE and any(map(self.in_bytes, _decompressed(file)))
 
     def in_rows(self, connection: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> Sequence[Path]:
-        """The Parquet files in which something is in a row. If their columns do not fit, they are read one by one."""
-        conditions = self._row_conditions()
-        if not conditions or not files:
+        """The Parquet files in which something is in a row. If their columns do not fit, they are read one by one.
+
+        First the different values of each column are searched, where the two names of a person may be apart.
+        """
+        if not files:
             return []
         listed = ", ".join(map(sql_path, files))
         relation = f"read_parquet([{listed}], hive_partitioning = false, filename = true, union_by_name = true)"
         try:
-            columns = [name for name, *_ in connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()]
-            row = f"concat_ws(' ', {', '.join(f'CAST({sql_name(c)} AS VARCHAR)' for c in columns if c != 'filename')})"
+            described = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
+            columns = [name for name, kind, *_ in described if name != "filename" and kind not in WITHOUT_TEXT]
+            if not any(self._may_be_in(connection, relation, column) for column in columns):
+                return []
+            row = f"concat_ws(' ', {', '.join(f'CAST({sql_name(c)} AS VARCHAR)' for c in columns)})"
             found = connection.execute(
-                f"SELECT DISTINCT filename FROM (SELECT filename, {row} AS row FROM {relation}) "
-                f"WHERE {' OR '.join(conditions)}"
+                f"SELECT DISTINCT filename FROM (SELECT filename, {row} AS text FROM {relation}) "
+                f"WHERE {' OR '.join([*self._conditions(), *self._name_conditions(whole=True)])}"
             ).fetchall()
         except duckdb.Error:
             if len(files) == 1:
@@ -108,20 +111,29 @@ class Sought:
             return [one for file in files for one in self.in_rows(connection, [file])]
         return [Path(name) for (name,) in found]
 
-    def _row_conditions(self) -> Sequence[str]:
-        """SQL over the text of a row, each true if something is in it."""
+    def _may_be_in(self, connection: duckdb.DuckDBPyConnection, relation: str, column: str) -> bool:
+        """Whether something, or a family name, is in a value of a column."""
+        wanted = " OR ".join([*self._conditions(), *self._name_conditions(whole=False)]) or "false"
+        values = f"SELECT DISTINCT CAST({sql_name(column)} AS VARCHAR) AS text FROM {relation}"
+        return bool(connection.execute(f"SELECT 1 FROM ({values}) WHERE {wanted} LIMIT 1").fetchall())
+
+    def _conditions(self) -> Sequence[str]:
+        """SQL over a text, each true if a token or a pseudonym is in it."""
         # A number is not a part of a longer one.
         patterns = [f"(^|[^0-9]){re.escape(token.lower())}($|[^0-9])" for token in self.case.tokens]
-        conditions = [f"regexp_matches(lower(row), {sql_text(pattern)})" for pattern in patterns]
+        conditions = [f"regexp_matches(lower(text), {sql_text(pattern)})" for pattern in patterns]
         if self.case.pseudonyms:
-            digits = f"regexp_extract_all(row, '[0-9a-f]{{{LENGTH}}}')"
+            digits = f"regexp_extract_all(text, '[0-9a-f]{{{LENGTH}}}')"
             conditions.append(f"list_has_any({digits}, [{', '.join(map(sql_text, self.case.pseudonyms))}])")
-        words = f"(' ' || {form('row')} || ' ')"
+        return conditions
+
+    def _name_conditions(self, *, whole: bool) -> Sequence[str]:
+        """SQL over a text, each true if names are in it side by side; without `whole`, if a family name is."""
+        conditions = ["false"]
         for family, first in self.case.names:
             one, other = (f"coalesce({form(sql_text(name))}, '')" for name in (family, first))
-            conditions += [
-                f"contains({words}, ' ' || {a} || ' ' || {b} || ' ')" for a, b in ((one, other), (other, one))
-            ]
+            sought = [f"{one} || ' ' || {other}", f"{other} || ' ' || {one}"] if whole else [one]
+            conditions += [f"contains(' ' || {form('text')} || ' ', ' ' || {text} || ' ')" for text in sought]
         return conditions
 
 
