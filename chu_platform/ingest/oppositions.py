@@ -32,7 +32,7 @@ class Opposition:
     request: str
     kind: str
     hash: str
-    at: str
+    requested_at: str
 
 
 class Oppositions:

@@ -6,6 +6,7 @@ The sources read the same file, so that a source that is made alone, in a new la
 import pyarrow as pa
 
 from chu_platform.tables.columns import STRING, Column
+from chu_platform.tables.policies import OPPOSITION_LIST
 from chu_platform.tables.rows import EVERY_ROW, OPPOSITIONS, Computed
 from chu_platform.tables.table import Layer, Table, Zone
 
@@ -31,11 +32,15 @@ opposition = Table(
             key=True,
         ),
         Column("hash", STRING, "empreinte du texte sous une clé secrète propre à la liste", "Empreinte", key=True),
-        Column("at", STRING, "moment de la demande, UTC, ISO 8601", "Demandé le", nullable=False),
+        Column("requested_at", STRING, "moment de la demande, UTC, ISO 8601", "Demandé le", nullable=False),
     ],
     rows=Computed(
         _rows,
         given=("oppositions",),
-        from_columns={EVERY_ROW: [OPPOSITIONS], **{n: [OPPOSITIONS] for n in ("request", "kind", "hash", "at")}},
+        from_columns={
+            EVERY_ROW: [OPPOSITIONS],
+            **{n: [OPPOSITIONS] for n in ("request", "kind", "hash", "requested_at")},
+        },
     ),
+    access=OPPOSITION_LIST,
 )

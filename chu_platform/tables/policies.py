@@ -83,6 +83,14 @@ DELIVERIES: Final = AccessPolicy(
 
 # What joins identities and pseudonyms: nobody reads it.
 PSEUDONYMS: Final = AccessPolicy(Purpose.STEERING, OF_CARE, None, WHILE_READ, persons=PATIENTS)
+# Of whom nothing is kept: nobody reads it.
+OPPOSITION_LIST: Final = AccessPolicy(
+    Purpose.AUDIT,
+    "RGPD, art. 17 (effacement), 21 (opposition) et 5(2) (responsabilité)",
+    None,
+    "Aussi longtemps que le lac : une nouvelle livraison rendrait la personne",
+    persons="personnes dont aucune ligne n’est gardée",
+)
 
 # The pseudonymised zone.
 REFERENCES: Final = _calculated(Purpose.STEERING, NOBODY, OF_NOBODY)

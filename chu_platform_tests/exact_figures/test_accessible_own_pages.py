@@ -35,7 +35,7 @@ def page(browser: Browser, own: Own) -> Iterator[Page]:
 
 def test_a_head_goes_from_the_portal_to_a_month_of_their_site(page: Page, own: Own) -> None:
     page.goto("/")
-    page.get_by_role("link", name="Mon établissement").click()
+    page.get_by_role("link", name="Mon établissement", exact=True).click()
     assert page.locator("h2").count() == 2
     assert_looks(page)
     page.locator(f'a[href*="{own.sites.a}"]').first.click()
