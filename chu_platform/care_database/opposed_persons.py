@@ -64,8 +64,8 @@ def delete_opposed(
             forget_log(cursor)
             mark = sql.Literal(MARK + oppositions.digest)
             cursor.execute(sql.SQL("COMMENT ON DATABASE {} IS {}").format(sql.Identifier(database), mark))
-        rows = sum(map(len, found.values()))
-        report(f"deleted {rows} rows of persons on the opposition list from the embedded copy of the care database")
+        deleted = sum(map(len, found.values()))
+        report(f"deleted {deleted} rows of persons on the opposition list from the embedded copy of the care database")
 
 
 def forget_log(cursor: psycopg2.extensions.cursor) -> None:

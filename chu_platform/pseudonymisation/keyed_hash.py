@@ -66,7 +66,8 @@ def known_keys(folder: Path) -> Mapping[Path, str | None]:
     The files are read again only if they have changed. Raises ChuError if one cannot be read.
     """
     files = key_files(folder)
-    signature = tuple((str(f), s.st_size, s.st_mtime_ns, s.st_ino) for f in files if (s := f.stat()))
+    states = [(file, file.stat()) for file in files]
+    signature = tuple((str(file), s.st_size, s.st_mtime_ns, s.st_ino) for file, s in states)
     last = _KNOWN.get(folder)
     if last is None or last[0] != signature:
         found: Mapping[str, str | None] = {}

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import duckdb
 import pyarrow as pa
@@ -89,7 +89,7 @@ class _Search:
     lake: Lake
     connection: duckdb.DuckDBPyConnection
 
-    def _all(self, query: str) -> list[tuple[str, ...]]:
+    def _all(self, query: str) -> list[Any]:
         return self.connection.execute(query).fetchall()
 
     def _has(self, table: Table) -> bool:
@@ -212,7 +212,7 @@ class _Search:
             if not wanted or not self._has(table):
                 continue
             text = names_text(f'"{family}"', first_words(f'"{first}"'))
-            counted = dict(
+            counted: dict[str, str] = dict(
                 self._all(
                     f"SELECT {text}, count(*) FROM {self.lake.relation(table)} "
                     f"WHERE {text} IN ({_listed([*wanted.values()])}) GROUP BY 1"
