@@ -30,7 +30,7 @@ def test_only_the_published_zone_can_be_reached(exists: bool, tmp_path: Path, mo
             (home / name).chmod(0o755)
     settings = Settings(_env_file=None, home=home)
     with exclusive(settings), open_instance(settings), RunResources(settings, lambda _: None) as resources:
-        assert resources.key
+        assert resources.key is not None
     assert modes(home) == {**FOLDERS, **ZONES}
 
 

@@ -68,7 +68,7 @@ def _move(lake: Lake, journal: Journal) -> int:
         entries = [Entry.of_line(line) for line in journal.lines()]
         there = archived(lake)
         last, last_hash = (there[-1].sequence, there[-1].hash) if there else _cut(journal, key)
-        new = []
+        new: list[Entry] = []
         for entry in entries:
             if entry is None or not entry.is_authentic(key):
                 raise damaged

@@ -31,8 +31,8 @@ _EQUAL: Final = 1e-4
 _MAX_PASSES: Final = 200
 # Unknowns of the components that are solved together; a larger component is solved alone.
 _BATCH: Final = 20_000
-# Looking at what is around one figure takes as long as so many unknowns of a program for many figures.
-_WORTH: Final = 100
+# A program for many figures is worth its time as long as it settles one figure for so many of its unknowns.
+_WORTH: Final = 2000
 # Entries of the rows around a figure.
 _NEARBY: Final = 800
 
@@ -106,8 +106,8 @@ class Intervals:
         # Smallest and largest value in all solutions found.
         self.seen_low = np.full(len(self.low), np.inf)
         self.seen_high = np.full(len(self.low), -np.inf)
-        # The last solution found, for the figures that are not known.
-        self._solution = self.low.copy()
+        # The sum of the solutions found for each component, and their number.
+        self._sum, self._number = np.zeros(len(self.low)), np.zeros(len(self.low))
         self._random = np.random.default_rng(0)
         self._reduce()
 
@@ -122,7 +122,7 @@ class Intervals:
             raise Contradiction
         known.low, known.high = found.low, found.high
         known.seen_low, known.seen_high = np.full(len(low), np.inf), np.full(len(low), -np.inf)
-        known._solution = found.low.copy()
+        known._sum, known._number = np.zeros(len(low)), np.zeros(len(low))
         touched = np.isin(self.components, np.unique(self.components[columns]))
         known._reduce()
         known.settle(touched)
@@ -201,7 +201,7 @@ class Intervals:
         If a column can move far enough while all figures far away keep the values of a solution, it is wide. If the
         rows around it alone bound it, it is narrow: with all rows, it is at least as narrow.
         """
-        by_column = self._matrix.tocsc()
+        by_column, middle = self._matrix.tocsc(), self._middle()
         found = []
         for number, column in enumerate(columns.tolist(), 1):
             one = np.array([column])
@@ -210,7 +210,7 @@ class Intervals:
             rows, part = self._surroundings(column, by_column)
             touched = np.unique(_slices(by_column, part))
             for sign in (1.0, -1.0):
-                self._move(column, touched, part, sign)
+                self._move(column, touched, part, sign, middle)
                 if not len(self._open(one, need, ceiling)):
                     break
             else:
@@ -221,24 +221,27 @@ class Intervals:
                 self._log(f"{number} of {len(columns)} figures: looked at what is around them")
         return np.array(found, np.int64)
 
-    def _move(self, column: int, rows: Numbers, part: Numbers, sign: float) -> None:
-        """Make a column as large (1) or as small (-1) as possible; columns outside of `part` keep their values."""
-        outside = self._solution.copy()
+    def _middle(self) -> Floats:
+        """The mean of the solutions found: it is one itself, and far from most bounds, so that figures can move."""
+        return np.where(self._number > 0, self._sum / np.maximum(self._number, 1), self.low)
+
+    def _move(self, column: int, rows: Numbers, part: Numbers, sign: float, middle: Floats) -> None:
+        """Make a column as large (1) or as small (-1) as possible; columns outside of `part` keep their `middle`."""
+        outside = middle.copy()
         outside[part] = 0.0
         constant = self._matrix[rows] @ outside
         matrix = self._matrix[rows][:, part]
-        # The solution may break rows by the slack of the solver: it must stay possible.
-        now = matrix @ self._solution[part]
+        # The middle may break rows by the slack of the solver: it must stay possible.
+        now = matrix @ middle[part]
         limits = np.minimum(self._rows[0][rows] - constant, now), np.maximum(self._rows[1][rows] - constant, now)
-        low = np.minimum(self.low[part], self._solution[part])
+        low = np.minimum(self.low[part], middle[part])
         high = np.minimum(self.high[part], self.low[part] + self._large)
-        high = np.maximum(high, self._solution[part])
+        high = np.maximum(high, middle[part])
         cost = np.where(part == column, -sign, 0.0)
         self._see(part, _solved(cost, matrix, limits, low, high)[1])
 
     def _see(self, part: Numbers, values: Floats) -> None:
         """Take note of a solution."""
-        self._solution[part] = values
         self.seen_low[part] = np.minimum(self.seen_low[part], values)
         self.seen_high[part] = np.maximum(self.seen_high[part], values)
 
@@ -343,12 +346,15 @@ class Intervals:
             low[place[columns]] = np.maximum(low[place[columns]], self.seen_low[columns] - _LITTLE)
             high[place[columns]] = np.minimum(high[place[columns]], self.seen_high[columns] + _LITTLE)
         if caps is not None:
-            # Not below the last solution, so that there is one.
-            most = np.maximum(self.low[columns] + caps, self._solution[columns])
+            # Not below the middle of the solutions, so that there is one.
+            most = np.maximum(self.low[columns] + caps, self._middle()[columns])
             high[place[columns]] = np.minimum(high[place[columns]], most)
         cost = np.zeros(len(part))
         cost[place[columns]] = -weight
-        self._see(part, _solved(cost, matrix, (low_rows, high_rows), low, high)[1])
+        values = _solved(cost, matrix, (low_rows, high_rows), low, high)[1]
+        self._see(part, values)
+        self._sum[part] += values
+        self._number[part] += 1
 
     @cached_property
     def _large(self) -> float:

@@ -12,6 +12,7 @@ from chu_platform.graph.asset_keys import key_of
 from chu_platform.graph.assets import RUN_RESOURCES
 from chu_platform.graph.failure_notice import failure_notice
 from chu_platform.graph.run_resources import RunResources
+from chu_platform.graph.shown_counts import row_count_in_words
 from chu_platform.graph.step_reporting import as_dagster_failures, log_line
 from chu_platform.ingest.delivered import is_delivered, quarantine_of
 from chu_platform.storage.lake import TableLocked
@@ -125,7 +126,8 @@ def _keep_retention(resources: RunResources, context: dg.AssetExecutionContext, 
     try:
         found = delete_expired(resources.lake, table, datetime.date.today(), context.run.run_id)
     except TableLocked as error:
-        log_line(resources, context, f"{GROUP} of {table.layer}/{table.name}: {error}")
+        line = f"{GROUP} of {table.layer}/{table.name}: {error}"
+        log_line(resources, context, line, line)
         return
     if found is None or found.rows == 0:
         return
@@ -136,7 +138,9 @@ def _keep_retention(resources: RunResources, context: dg.AssetExecutionContext, 
             "leave them out of the delivery"
         )
     else:
-        log_line(resources, context, f"{GROUP} of {name}: {found.rows} rows of before {found.limit} deleted")
+        line = f"{GROUP} of {name}: rows of before {found.limit} deleted, "
+        counted = row_count_in_words(table, found.rows)
+        log_line(resources, context, f"{line}{found.rows:,} rows", f"{line}{counted}")
 
 
 def _metadata(reports: Mapping[Table, MaintenanceReport]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -41,7 +42,7 @@ TABLE = Table(
     rows=Query("SELECT '1' AS code, 1 AS patients"),
     access=AccessPolicy(Purpose.STEERING, "RGPD, art. 6", None, "test", GRANTS),
 )
-ROWS = {"code": ["F010000024", "F010000032", "11"], "patients": [40, 7, 900]}
+ROWS: dict[str, list[Any]] = {"code": ["F010000024", "F010000032", "11"], "patients": [40, 7, 900]}
 
 
 def holding(*held: Held) -> Principal:

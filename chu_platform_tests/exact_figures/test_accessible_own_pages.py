@@ -57,7 +57,7 @@ def test_a_head_goes_from_the_portal_to_a_month_of_their_site(page: Page, own: O
 def assert_looks(page: Page) -> None:
     """Axe accepts the page in both colour schemes, and narrow screens show its width."""
     for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.emulate_media(color_scheme=scheme)
         assert_accessible(page)
     for width in (PHONE, NARROWEST):
         page.set_viewport_size({"width": width, "height": 800})

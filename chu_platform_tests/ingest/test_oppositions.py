@@ -1,7 +1,7 @@
 """The opposition list: what it holds, what it refuses, and which delivered rows it keeps out."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -67,9 +67,11 @@ def test_damage_is_named(folder: Path) -> None:
     listed = Oppositions(folder).add("a", NAMED, AT)
     key = (folder / KEY_FILE).read_text()
     (folder / KEY_FILE).unlink()
-    for use in (lambda o: o.listed(Kind.PATIENT, ["42"]), lambda o: o.add("b", [(Kind.PATIENT, "7")], AT)):
-        with pytest.raises(ChuError, match=r"opposition.key of the opposition list does not exist: restore it"):
-            use(Oppositions(folder))
+    lost = r"opposition.key of the opposition list does not exist: restore it"
+    with pytest.raises(ChuError, match=lost):
+        Oppositions(folder).listed(Kind.PATIENT, ["42"])
+    with pytest.raises(ChuError, match=lost):
+        Oppositions(folder).add("b", [(Kind.PATIENT, "7")], AT)
     (folder / KEY_FILE).write_text(key[2:])
     with pytest.raises(ChuError, match=r"opposition.key is not the key of the opposition list: restore it"):
         Oppositions(folder).listed(Kind.PATIENT, ["42"])
@@ -132,7 +134,7 @@ class _NoDatabase:
     def count(self, table: str) -> int:
         raise AssertionError
 
-    def stream(self, table: str, columns: Sequence[str]) -> "Sequence[pa.RecordBatch]":
+    def stream(self, table: str, columns: Sequence[str]) -> "Iterator[pa.RecordBatch]":
         raise AssertionError
 
 
