@@ -58,6 +58,10 @@ METHOD = (
 )
 
 
+# What follows the median of a layout that differs from that of the platform.
+MARKS = {Verdict.FASTER: " +", Verdict.SLOWER: " −", Verdict.ALIKE: ""}
+
+
 def _blocks(inputs: Inputs) -> Iterator[Block]:
     rows = benchmark_rows(inputs)
     if not rows:
@@ -91,6 +95,9 @@ def _blocks(inputs: Inputs) -> Iterator[Block]:
         yield Paragraph(conclusion(of_query))
     yield from _growth(rows)
     yield from _balance(shown, largest)
+    for scale in scales(rows):
+        if scale > largest:
+            yield from _few_layouts(at_scale(rows, scale), scale)
 
 
 def _most_complete_scale(rows: Sequence[Row]) -> float:
@@ -161,9 +168,36 @@ def _growth(rows: Sequence[Row]) -> Iterator[Block]:
     )
 
 
+def _few_layouts(rows: Sequence[Row], scale: float) -> Iterator[Block]:
+    """The warm medians of each query at a scale at which only some layouts and engines were measured."""
+    warm = [r for r in rows if r["state"] == WARM]
+    pairs = [(e, n) for e in ENGINES for n in (layout.name for layout in LAYOUTS) if any(_is_of(r, e, n) for r in warm)]
+    verdicts = {(c.engine, c.query, c.layout): c.verdict for c in comparisons(warm)}
+    cells: list[list[Cell]] = []
+    for query in QUERIES:
+        row: list[Cell] = [Code(query.name)]
+        for engine, layout in pairs:
+            found = next((r for r in warm if r["query"] == query.name and _is_of(r, engine, layout)), None)
+            mark = MARKS[verdicts.get((engine, query.name, layout), Verdict.ALIKE)]
+            row.append(NOTHING if found is None else f"{french.measured(found['median_ms'])}{mark}")
+        cells.append(row)
+    yield Heading(f"À l’échelle {french.measured(scale)}")
+    yield Table(
+        "Médianes à chaud, en millisecondes (+ : plus rapide que la plateforme, − : plus lent)",
+        [Column("Requête", 2.4), *(Column(f"{NAMES[e]}, {ROW_LABELS[n]}", number=True) for e, n in pairs)],
+        cells,
+        f"{COMMAND} (le lac de cette échelle)",
+    )
+    yield from _balance(rows, scale)
+
+
+def _is_of(row: Row, engine: str, layout: str) -> bool:
+    return (row["engine"], row["layout"]) == (engine, layout)
+
+
 def _balance(rows: Sequence[Row], scale: float) -> Iterator[Block]:
     """How often each layout was faster or slower, what it costs in files, and what follows."""
-    yield Heading("Ce qui rapporte, et ce qui ne rapporte pas")
+    yield Heading(f"Ce qui rapporte à l’échelle {french.measured(scale)}, et ce qui ne rapporte pas")
     found = list(comparisons(rows))
     cells: list[list[Cell]] = []
     for layout in LAYOUTS:
