@@ -186,7 +186,7 @@ def _few_layouts(rows: Sequence[Row], scale: float) -> Iterator[Block]:
         "Médianes à chaud, en millisecondes (+ : plus rapide que la plateforme, − : plus lent)",
         [Column("Requête", 2.4), *(Column(f"{NAMES[e]}, {ROW_LABELS[n]}", number=True) for e, n in pairs)],
         cells,
-        f"{COMMAND} (le lac de cette échelle)",
+        command_of(scale),
     )
     yield from _balance(rows, scale)
 
