@@ -35,6 +35,8 @@ app.add_typer(user, name="user")
 app.add_typer(journal, name="journal")
 app.add_typer(erase, name="erase", short_help=HELP_OF_ERASE)
 app.add_typer(keys, name="keys", short_help=HELP_OF_KEYS)
+access = typer.Typer(no_args_is_help=True, short_help="Review what accounts hold.", help="What accounts hold.")
+app.add_typer(access, name="access")
 Port = Annotated[int, typer.Option(min=1, max=65535, help="port of the Dagster UI on this machine")]
 PortalPort = Annotated[
     int | None,
@@ -563,6 +565,27 @@ def logout() -> None:
     from chu_platform.signin.command_login import sign_out_of_commands
 
     print("signed out" if sign_out_of_commands(load_settings()) else "nobody was signed in")
+
+
+@access.callback()
+def _of_access() -> None:
+    """What accounts hold."""
+
+
+@access.command("review", short_help="List grants to confirm or to remove.")
+def review_access() -> None:
+    """List the grants that nobody has confirmed for a year, and those that are over: exit status 1 if there are any.
+
+    `chu user review NAME` confirms those of an account; those of groups have the date `reviewed` in groups.toml.
+    """
+    from datetime import date
+
+    from chu_platform.governance.access_review import due, grants_of_all
+
+    lines = list(due(grants_of_all(load_settings()), date.today()))
+    print("\n".join(lines) or "every grant was confirmed within a year")
+    if lines:
+        raise typer.Exit(1)
 
 
 @need.callback()
