@@ -139,7 +139,7 @@ def _code(text: str) -> str:
 
 def _command(text: str) -> str:
     """A command, which is copied as it is written: only its blanks break a line."""
-    return f"command({_text(text)})"
+    return f"as-written({_text(text)})"
 
 
 def _text(text: str) -> str:

@@ -171,28 +171,27 @@ def _growth(rows: Sequence[Row]) -> Iterator[Block]:
 def _few_layouts(rows: Sequence[Row], scale: float) -> Iterator[Block]:
     """The warm medians of each query at a scale at which only some layouts and engines were measured."""
     warm = [r for r in rows if r["state"] == WARM]
-    pairs = [(e, n) for e in ENGINES for n in (layout.name for layout in LAYOUTS) if any(_is_of(r, e, n) for r in warm)]
-    verdicts = {(c.engine, c.query, c.layout): c.verdict for c in comparisons(warm)}
-    cells: list[list[Cell]] = []
-    for query in QUERIES:
-        row: list[Cell] = [Code(query.name)]
-        for engine, layout in pairs:
-            found = next((r for r in warm if r["query"] == query.name and _is_of(r, engine, layout)), None)
-            mark = MARKS[verdicts.get((engine, query.name, layout), Verdict.ALIKE)]
-            row.append(NOTHING if found is None else f"{french.measured(found['median_ms'])}{mark}")
-        cells.append(row)
-    yield Heading(f"À l’échelle {french.measured(scale)}")
-    yield Table(
-        "Médianes à chaud, en millisecondes (+ : plus rapide que la plateforme, − : plus lent)",
-        [Column("Requête", 2.4), *(Column(f"{NAMES[e]}, {ROW_LABELS[n]}", number=True) for e, n in pairs)],
-        cells,
-        command_of(scale),
-    )
+    verdicts = {(c.engine, c.query, c.layout): MARKS[c.verdict] for c in comparisons(warm)}
+    yield Heading(f"Temps de réponse à l’échelle {french.measured(scale)}")
+    for engine in ENGINES:
+        of_engine = {(r["query"], r["layout"]): r for r in warm if r["engine"] == engine}
+        layouts = [layout.name for layout in LAYOUTS if any(layout.name == name for _, name in of_engine)]
+        cells: list[list[Cell]] = []
+        for query in QUERIES:
+            row: list[Cell] = [Code(query.name)]
+            for layout in layouts:
+                found = of_engine.get((query.name, layout))
+                mark = verdicts.get((engine, query.name, layout), "")
+                row.append(NOTHING if found is None else f"{french.measured(found['median_ms'])}{mark}")
+            cells.append(row)
+        if layouts:
+            yield Table(
+                f"{NAMES[engine]} : médianes à chaud, en millisecondes (+ : plus rapide que la plateforme, − : plus lent)",
+                [Column("Requête", 2.4), *(Column(ROW_LABELS[layout], number=True) for layout in layouts)],
+                cells,
+                command_of(scale),
+            )
     yield from _balance(rows, scale)
-
-
-def _is_of(row: Row, engine: str, layout: str) -> bool:
-    return (row["engine"], row["layout"]) == (engine, layout)
 
 
 def _balance(rows: Sequence[Row], scale: float) -> Iterator[Block]:
