@@ -96,7 +96,11 @@ class Gate:
         the gate then reads these. Raises JournalError if the journal cannot be written, and ChuError if the table
         does not exist.
         """
-        found = list(self._grants(principal, table, purpose))
+        found = [
+            (held, grant)
+            for held, grant in self._grants(principal, table, purpose)
+            if _condition(held, grant) and (mask_small or not grant.masks_small)
+        ]
         if found:
             with small_connection() as connection:
                 relation, version = self._relation(connection, table, request, computed)
@@ -210,8 +214,6 @@ def _granted(
 ) -> pa.Table | None:
     """The requested rows that a grant opens; None if it opens none of them."""
     condition = _condition(held, grant)
-    if condition is None or (grant.masks_small and mask_small is None):
-        return None
     values = dict(request.values or {})
     if grant.masks_small and mask_small is not None:
         # Small cells are masked among all rows of the grant: those beside a cell would tell it.
@@ -222,11 +224,8 @@ def _granted(
         granted = f"(SELECT * FROM {relation} WHERE {condition})"
     readable = ", ".join(f'"{c.name}"' for c in table.columns if c.name in (grant.columns or ())) or "*"
     rows = connection.sql(f"SELECT {readable} FROM {granted} WHERE {request.where}", params=values).to_arrow_table()
-    if not rows.num_rows and grant.rows is not RowsOf.EVERYBODY:
-        asked = connection.sql(f"SELECT 1 FROM {relation} WHERE {request.where} LIMIT 1", params=values).fetchall()
-        if asked:
-            return None
-    return rows
+    # Whether there are such rows of others is not told either.
+    return rows if rows.num_rows or grant.rows is RowsOf.EVERYBODY else None
 
 
 def _condition(held: Held, grant: Grant) -> str | None:

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import cached_property, partial
 from http import HTTPStatus
+from typing import Final
 from urllib.parse import urlencode
 
-from chu_platform.access.gate import Gate, Request, establishment_key, own_sites
+from chu_platform.access.gate import Denied, Gate, Request, establishment_key, own_sites
 from chu_platform.exact_figures.own_addresses import SITE, Elsewhere, OwnAddresses, has_sites, own_page, x_of
 from chu_platform.exact_figures.own_snapshot import OwnSnapshot
 from chu_platform.identity.principal import Principal
@@ -21,6 +22,7 @@ from chu_platform.portal.reader import Reader, Snapshot
 from chu_platform.portal.rendering import OwnSite, Renderer
 from chu_platform.portal.views import View, view_of
 
+NO_EVENT: Final = "Il n’y a aucun événement de cet établissement dans les données."
 Given = Sequence[tuple[str, str]]
 
 
@@ -43,7 +45,7 @@ class OwnPages:
         snapshot = self._current()
         questions = self._questions(snapshot)
         asked = "".join(value.strip() for name, value in given if name == "finess")
-        keys = [establishment_key(site) for site in own_sites(principal, date.today())]
+        keys = _own_keys(principal)
         if asked:
             return Elsewhere(own_page(_address(questions[0], establishment_key(asked))))
         if len(keys) == 1 and len(questions) == 1:
@@ -90,14 +92,16 @@ class OwnPages:
         if key is None:
             return Elsewhere(f"{QUESTIONS}{slug}?{urlencode(list(given))}")
         indicator = self._indicators[question.table.name]
-        rows = self._gate.open_table(
-            principal,
-            indicator.exact,
-            request=Request("level = 'establishment' AND code = $code", {"code": key}),
-            mask_small=partial(mask_small_cells, indicator),
-        )
+        request = Request("level = 'establishment' AND code = $code", {"code": key})
+        mask_small = partial(mask_small_cells, indicator)
+        try:
+            rows = self._gate.open_table(principal, indicator.exact, request=request, mask_small=mask_small)
+        except Denied:
+            if key in _own_keys(principal):
+                raise Refused(NO_EVENT, HTTPStatus.NOT_FOUND) from None
+            raise
         if not rows.num_rows:
-            raise Refused("Il n’y a aucun événement de cet établissement dans les données.", HTTPStatus.NOT_FOUND)
+            raise Refused(NO_EVENT, HTTPStatus.NOT_FOUND)
         own = OwnSnapshot.of(snapshot, question, rows, indicator.exact)
         try:
             # What is given twice is refused.
@@ -132,14 +136,18 @@ class OwnPages:
         return {indicator.masked.name: indicator for indicator in indicators()}
 
 
+def _own_keys(principal: Principal) -> Sequence[str]:
+    return [establishment_key(site) for site in own_sites(principal, date.today())]
+
+
 def _key(principal: Principal, question: Question, given: Given) -> str | None:
     """The key of the establishment that is asked for; without an X the first own one. None for another level."""
     x = dict(given).get(x_of(question), "")
     if not x:
-        sites = own_sites(principal, date.today())
-        if not sites:
+        keys = _own_keys(principal)
+        if not keys:
             raise Refused("Choisissez d’abord un établissement.")
-        return establishment_key(sites[0])
+        return keys[0]
     return x.removeprefix(SITE) if x.startswith(SITE) else None
 
 

@@ -2,22 +2,25 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 
-from chu_platform.access.gate import Gate
+from chu_platform.access.gate import Denied, Gate
 from chu_platform.access.journal import Journal
 from chu_platform.catalogue import catalogue
 from chu_platform.errors import ChuError
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.identity.person import OWNER
+from chu_platform.identity.principal import Held, Principal
 from chu_platform.kpi_query import KpiRequest, find_indicator, indicator_options, kpi_rows
 from chu_platform.kpis.kpi_consultation_rate_by_professional import consultation_by_speciality
 from chu_platform.oracle import pack_tables
 from chu_platform.settings import Settings
+from chu_platform.tables.access_policy import Profile, Purpose
 from chu_platform.tables.table import Layer
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.pipeline.lake_rows import rows
@@ -126,6 +129,25 @@ def test_one_place_has_the_figures_of_the_table(ask: Ask, made: Home, level: str
     year = str(row["period_start"].year)
     (answer,) = ask("consultation_rate_by_establishment", f"{year}-01", f"{year}-12", **{level: row["code"]})
     assert_same(answer, row)
+
+
+def test_a_head_gets_their_own_establishment_alone(resources: RunResources, made: Home, gate: Gate) -> None:
+    own = largest(made, "kpi_consultation_rate_by_establishment", "year", "establishment")
+    region = largest(made, "kpi_consultation_rate_by_establishment", "year", "region")
+    sites = frozenset({own["code"].removeprefix("F")})
+    head = Principal("claire", [Held(Profile.HEAD, Purpose.STEERING, date.max, sites)])
+    year = str(own["period_start"].year)
+
+    def asked(**where: str) -> list[Row]:
+        request = KpiRequest("consultation_rate_by_establishment", where, f"{year}-01", f"{year}-12")
+        found: list[Row] = kpi_rows(resources, request, gate, head).to_pylist()
+        return found
+
+    (answer,) = asked(establishment=own["code"])
+    assert_same(answer, own)
+    for where in ({"region": region["code"]}, {"establishment": "F000000000"}, {}):
+        with pytest.raises(Denied, match="has no grant"):
+            asked(**where)
 
 
 @pytest.mark.parametrize("level", ["chapter", "category", "leaf"])
