@@ -89,7 +89,7 @@ class Sought:
     def in_rows(self, connection: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> Sequence[Path]:
         """The Parquet files in which something is in a row. If their columns do not fit, they are read one by one.
 
-        First the different values of each column are searched, where the two names of a person may be apart.
+        First the different values of all columns are searched, where the two names of a person may be apart.
         """
         if not files:
             return []
@@ -98,7 +98,7 @@ class Sought:
         try:
             described = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
             columns = [name for name, kind, *_ in described if name != "filename" and kind not in WITHOUT_TEXT]
-            if not any(self._may_be_in(connection, relation, column) for column in columns):
+            if not columns or not self._may_be_in(connection, relation, columns):
                 return []
             row = f"concat_ws(' ', {', '.join(f'CAST({sql_name(c)} AS VARCHAR)' for c in columns)})"
             found = connection.execute(
@@ -111,10 +111,11 @@ class Sought:
             return [one for file in files for one in self.in_rows(connection, [file])]
         return [Path(name) for (name,) in found]
 
-    def _may_be_in(self, connection: duckdb.DuckDBPyConnection, relation: str, column: str) -> bool:
-        """Whether something, or a family name, is in a value of a column."""
+    def _may_be_in(self, connection: duckdb.DuckDBPyConnection, relation: str, columns: Sequence[str]) -> bool:
+        """Whether something, or a family name, is in a value of one of the columns."""
         wanted = " OR ".join([*self._conditions(), *self._name_conditions(whole=False)]) or "false"
-        values = f"SELECT DISTINCT CAST({sql_name(column)} AS VARCHAR) AS text FROM {relation}"
+        cells = ", ".join(f"CAST({sql_name(column)} AS VARCHAR)" for column in columns)
+        values = f"SELECT DISTINCT unnest([{cells}]) AS text FROM {relation}"
         return bool(connection.execute(f"SELECT 1 FROM ({values}) WHERE {wanted} LIMIT 1").fetchall())
 
     def _conditions(self) -> Sequence[str]:
@@ -142,7 +143,7 @@ def scan_lake(lake: Lake, sought: Sought) -> Scanned:
     names = every_name(lake.place)
     found: set[str] = set()
     with duckdb.connect() as connection:
-        connection.execute("SET memory_limit = '1GB'")
+        connection.execute("SET memory_limit = '1GB'; SET parquet_metadata_cache = true")
         for folder, of_folder in groupby(sorted(names, key=_table_folder), _table_folder):
             parquet: list[Path] = []
             for name in of_folder:

@@ -83,7 +83,7 @@ def test_no_old_version_can_be_read(erased: Erased) -> None:
         path = erased.home.lake.root / folder
         current = DeltaTable(path).version()
         assert current > 0
-        with pytest.raises(Exception, match=r"\b0\b|version|log"):
+        with pytest.raises(Exception, match="No files in log segment"):
             DeltaTable(path, version=0).to_pyarrow_table()
 
 
