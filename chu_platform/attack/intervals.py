@@ -33,8 +33,8 @@ _MAX_PASSES: Final = 200
 _BATCH: Final = 20_000
 # A program for many figures is worth its time as long as it settles one figure for so many of its unknowns.
 _WORTH: Final = 2000
-# Entries of the rows around a figure.
-_NEARBY: Final = 800
+# Entries of the rows around a figure: first few, then more.
+_NEARBY: Final = (800, 8000)
 
 
 class Contradiction(Exception):
@@ -191,12 +191,14 @@ class Intervals:
             settled, left = len(left) - len(still), still
             program = int(np.isin(self.components, np.unique(self.components[left])).sum())
             self._log(f"{len(left)} figures are not settled yet")
-        near = self._look_nearby(left, need, ceiling)
-        left = self._open(np.setdiff1d(left, near), need, ceiling)
-        return np.concatenate([columns[hopeless[columns]], near, self._one_by_one(left, need, ceiling)])
+        found = [columns[hopeless[columns]]]
+        for size in _NEARBY:
+            found.append(self._look_nearby(left, size, need, ceiling))
+            left = self._open(np.setdiff1d(left, found[-1]), need, ceiling)
+        return np.concatenate([*found, self._one_by_one(left, need, ceiling)])
 
-    def _look_nearby(self, columns: Numbers, need: float, ceiling: float) -> Numbers:
-        """Look at the figures and rows around each column; returns the columns that are too narrow.
+    def _look_nearby(self, columns: Numbers, size: int, need: float, ceiling: float) -> Numbers:
+        """Look at `size` entries of the rows around each column; returns the columns that are too narrow.
 
         If a column can move far enough while all figures far away keep the values of a solution, it is wide. If the
         rows around it alone bound it, it is narrow: with all rows, it is at least as narrow.
@@ -207,7 +209,7 @@ class Intervals:
             one = np.array([column])
             if not len(self._open(one, need, ceiling)):
                 continue
-            rows, part = self._surroundings(column, by_column)
+            rows, part = self._surroundings(column, size, by_column)
             touched = np.unique(_slices(by_column, part))
             for sign in (1.0, -1.0):
                 self._move(column, touched, part, sign, middle)
@@ -245,16 +247,16 @@ class Intervals:
         self.seen_low[part] = np.minimum(self.seen_low[part], values)
         self.seen_high[part] = np.maximum(self.seen_high[part], values)
 
-    def _surroundings(self, column: int, by_column: "csr_array") -> tuple[Numbers, Numbers]:
+    def _surroundings(self, column: int, most: int, by_column: "csr_array") -> tuple[Numbers, Numbers]:
         """The rows around a column, nearest first, up to a size; and their columns."""
         rows: dict[int, None] = {}
         columns = {column: None}
         front, size = [column], 0
-        while front and size < _NEARBY:
+        while front and size < most:
             reached = []
             for at in front:
                 for row in by_column.indices[by_column.indptr[at] : by_column.indptr[at + 1]].tolist():
-                    if row in rows or size >= _NEARBY:
+                    if row in rows or size >= most:
                         continue
                     rows[row] = None
                     inside = self._matrix.indices[self._matrix.indptr[row] : self._matrix.indptr[row + 1]].tolist()
