@@ -41,7 +41,7 @@ def main(
     reader.prepare_with(pages.prepare)
     reader.follow()
     sign_in = SignIn(settings, pages.framed, settings.logs_folder)
-    app = make_app(pages, settings.logs_folder, sign_in, own_figures)
+    app = make_app(pages, sign_in, settings.logs_folder, own_figures)
     sys.setswitchinterval(SWITCH_SECONDS)
     uvicorn.run(
         app,

@@ -123,10 +123,8 @@ def _within(location: str) -> str:
     return urlunsplit(("", "", f"/{parts.path.lstrip('/')}", parts.query, ""))
 
 
-def make_app(
-    pages: Pages, logs: Path | None = None, sign_in: SignIn | None = None, own_figures: Path | None = None
-) -> Starlette:
-    """The application over the pages, with sign-in if it is given; `logs` is the folder for traces of errors.
+def make_app(pages: Pages, sign_in: SignIn, logs: Path | None = None, own_figures: Path | None = None) -> Starlette:
+    """The application over the pages, with sign-in; `logs` is the folder for traces of errors.
 
     `own_figures` is the socket of the process of exact figures, if there is one.
     """
@@ -145,7 +143,7 @@ def make_app(
         routes=[
             *(Route(path, _page(pages, kind, logs), methods=["GET"]) for path, kind in PAGES),
             *(Route(path, _answer(pages, handler(pages), logs), methods=["GET"]) for path, handler in FILES),
-            *(sign_in.routes if sign_in else []),
+            *sign_in.routes,
             *(Route(path, forward, methods=["GET"]) for path in OWN_PATHS if forward),
             Mount(STATIC.rstrip("/"), StaticFiles(directory=STATIC_FILES), name="static"),
         ],

@@ -118,7 +118,7 @@ def own(made: Home, sites: Sites, tmp_path_factory: pytest.TempPathFactory) -> I
         own_pages = OwnPages(Reader(made.lake.root, full_catalogue()), Gate(made.lake, journal))
         stack.enter_context(running(make_exact_app(lambda: own_pages, SignIn(settings)), uds=str(socket)))
         pages = Pages(Reader(made.lake.root, full_catalogue()), own_figures=True)
-        portal = make_app(pages, None, SignIn(settings, pages.framed), socket)
+        portal = make_app(pages, SignIn(settings, pages.framed), own_figures=socket)
         server = stack.enter_context(running(portal, host="127.0.0.1", port=0))
         port = server.servers[0].sockets[0].getsockname()[1]
         accounts = Accounts(settings.accounts_folder)

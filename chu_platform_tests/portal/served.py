@@ -19,6 +19,8 @@ from chu_platform.portal.app import make_app
 from chu_platform.portal.pages import Pages
 from chu_platform.portal.questions import questions_of
 from chu_platform.portal.reader import Reader
+from chu_platform.settings import load_settings
+from chu_platform.signin.sign_in import SignIn
 from chu_platform_tests.html import Element, parsed
 
 # The tables of the questions alone: to follow the lineage of all of them takes seconds.
@@ -88,7 +90,8 @@ def serving(lake: Path) -> Iterator[Served]:
     """The portal over a lake, until the end of the block; it does not look for new versions by itself."""
     reader = Reader(lake, full_catalogue())
     pages = Pages(reader, UI)
-    config = uvicorn.Config(make_app(pages), host="127.0.0.1", port=0, log_level="warning", server_header=False)
+    app = make_app(pages, SignIn(load_settings(), pages.framed))
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", server_header=False)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
