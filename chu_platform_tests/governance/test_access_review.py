@@ -31,8 +31,8 @@ def test_grants_that_nobody_confirmed_for_a_year_are_named() -> None:
     ]
     assert list(due(listed, TODAY)) == [
         (
-            "account one: analyst for research was reviewed last on 2025-11-29: confirm it with chu user review one, or "
-            "remove it"
+            "account one: analyst for research was reviewed last on 2025-11-29: confirm it with chu user review one, "
+            "or remove it"
         ),
         "account one: analyst for research is over since 2026-11-29: remove or renew it",
     ]
