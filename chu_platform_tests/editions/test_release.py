@@ -18,7 +18,7 @@ from chu_platform.graph.step import BlockingCheckFailed
 from chu_platform.masks.stay_mask import stay_mask
 from chu_platform.periods.dim_period import dim_period
 from chu_platform.storage.edition_manifest import EDITIONS, PUBLISHED_EDITION, editions, published_edition
-from chu_platform.storage.lake_format import record_format
+from chu_platform.storage.lake_format import FORMAT, record_format
 from chu_platform.storage.upgrades import upgrade_lake
 from chu_platform.tables.table import Zone
 from chu_platform_tests import small_duckdb
@@ -155,7 +155,7 @@ def test_an_upgrade_makes_the_first_edition_of_what_was_published(first: Home, e
     (lake.root / "pseudonymised" / EDITIONS).unlink()
     shutil.rmtree(lake.root / "pseudonymised" / "editions")
     tables = [made for table in catalogue() for made in table.outputs]
-    assert upgrade_lake(lake, tables, lambda _: None) == (3, 4)
+    assert upgrade_lake(lake, tables, lambda _: None) == (3, FORMAT)
     assert is_settled(lake) and seen(lake) == before
     for table in PUBLISHED:
         assert len(readable_versions(lake, table)) == 1

@@ -15,6 +15,7 @@ from chu_platform.sdc.cell_masks import same_period
 from chu_platform.tables.columns import DOUBLE, LONG, STRING, Column
 from chu_platform.tables.indicator_questions import Count, IndicatorQuestion, Measure, Parameter
 from chu_platform.tables.period_sql import Periods
+from chu_platform.tables.policies import EXACT_FIGURES
 from chu_platform.tables.rows import Query
 from chu_platform.tables.table import Layer, Table, Zone
 
@@ -63,6 +64,7 @@ EXACT = Table(
     ],
     reads={"stay": fact_hospitalisation, "period": dim_period, "base": fact_patient_base},
     rows=Query.over(_counts),
+    access=EXACT_FIGURES,
 )
 # Its total is that of indicator 3: both are masked together.
 SAME_TOTAL: Final = same_period(TOTAL, f"c.indicator = '{NAME}' AND c.code = 'all'")
