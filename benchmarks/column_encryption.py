@@ -39,8 +39,8 @@ class _Kms(pe.KmsClient):
     def wrap_key(self, key_bytes: bytes, _master_key_identifier: str) -> bytes:
         return bytes(a ^ b for a, b in zip(key_bytes, KEY, strict=True)).hex().encode()
 
-    def unwrap_key(self, wrapped_key: bytes, _master_key_identifier: str) -> bytes:
-        return bytes(a ^ b for a, b in zip(bytes.fromhex(wrapped_key.decode()), KEY, strict=True))
+    def unwrap_key(self, wrapped_key: str, _master_key_identifier: str) -> bytes:
+        return bytes(a ^ b for a, b in zip(bytes.fromhex(wrapped_key), KEY, strict=True))
 
 
 def main(lake: Path, repetitions: int) -> None:
