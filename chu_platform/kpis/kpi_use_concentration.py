@@ -115,7 +115,7 @@ def _use_of(who: Numbers, by_whom: Numbers, first_seen: Numbers, slots: Numbers)
         made = int(np.count_nonzero(inside))
         if name in TOLD_BY:
             figures[f"{name}_patients"] = int(np.count_nonzero(of_patients))
-        figures |= {f"{name}_events": made, f"{name}_share": made / len(who)}
+        figures |= {f"{name}_events": made, f"{name}_share": made / len(slots)}
         several = int(np.count_nonzero(of_professionals)) >= FEWEST_CONTRIBUTORS
         figures[f"{name}_by_few"] = made > 0 and (not several or _by_one(of_professionals) or _by_one(of_patients))
     return figures
@@ -175,12 +175,15 @@ FIGURES: Final = (
 # The columns of the query that hold the consultations of a period: of each its patient, its professional, whether the
 # patient is new, and its slot; and those that tell a group of patients or a slot from others.
 LISTS: Final = ("who", "by_whom", "first_seen", "slots")
+SLOTS: Final = ("evening", "night")
 TOLD_BY: Final = {"new": "first_seen", "returning": "first_seen", "evening": "slots", "night": "slots"}
 
 
 def _made_from(figure: str) -> Sequence[str]:
     """The columns of the query that a figure is made from."""
     told_by = [column for group, column in TOLD_BY.items() if figure.startswith(group)]
+    if figure.removesuffix("_events").removesuffix("_share") in SLOTS:
+        return told_by
     return ["who", *told_by, *(["by_whom"] if figure.endswith("_by_few") else [])]
 
 
