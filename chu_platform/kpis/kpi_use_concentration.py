@@ -175,14 +175,14 @@ FIGURES: Final = (
 # The columns of the query that hold the consultations of a period: of each its patient, its professional, whether the
 # patient is new, and its slot; and those that tell a group of patients or a slot from others.
 LISTS: Final = ("who", "by_whom", "first_seen", "slots")
-SLOTS: Final = ("evening", "night")
+SLOT_GROUPS: Final = ("evening", "night")
 TOLD_BY: Final = {"new": "first_seen", "returning": "first_seen", "evening": "slots", "night": "slots"}
 
 
 def _made_from(figure: str) -> Sequence[str]:
     """The columns of the query that a figure is made from."""
     told_by = [column for group, column in TOLD_BY.items() if figure.startswith(group)]
-    if figure.removesuffix("_events").removesuffix("_share") in SLOTS:
+    if figure.removesuffix("_events").removesuffix("_share") in SLOT_GROUPS:
         return told_by
     return ["who", *told_by, *(["by_whom"] if figure.endswith("_by_few") else [])]
 

@@ -14,7 +14,6 @@ from chu_platform.rights.requests import TEMPORARY
 from chu_platform.settings import Settings
 from chu_platform.storage.lake import SCRATCH, Lake
 from chu_platform.storage.superseded import keep_only
-from chu_platform.tables.rows import Computed
 from chu_platform.tables.table import Layer, Table, Zone
 
 # Layers with a row for each person or event. Other tables have such rows if they have a pseudonym.
@@ -39,13 +38,7 @@ def tables_with_pseudonyms() -> Sequence[Table]:
 @cache
 def pseudonym_columns() -> frozenset[str]:
     """The names of the columns of pseudonyms and surrogates."""
-    return frozenset(
-        name
-        for rows in (t.rows for t in catalogue())
-        if isinstance(rows, Computed)
-        for name, origins in rows.from_columns.items()
-        if SECRET_KEY in origins
-    )
+    return frozenset(name for table in catalogue() for name in table.rows.columns_from(SECRET_KEY))
 
 
 def _followers(tables: Collection[Table]) -> Sequence[Table]:

@@ -94,6 +94,10 @@ class Rows(ABC):
         """Whether the rows depend on the list of persons of whom no row is kept."""
         return False
 
+    def columns_from(self, _source: ExternalSource) -> Sequence[str]:
+        """Names of the columns that are made from an external source."""
+        return []
+
     @property
     def follows_editions(self) -> bool:
         """Whether the rows depend on the rows of the table in the last edition."""
@@ -235,6 +239,10 @@ class Computed(Rows):
     def reads_oppositions(self) -> bool:
         """See `Rows`."""
         return "oppositions" in self.given
+
+    def columns_from(self, source: ExternalSource) -> Sequence[str]:
+        """See `Rows`."""
+        return [name for name, origins in self.from_columns.items() if source in origins]
 
     @property
     def follows_editions(self) -> bool:

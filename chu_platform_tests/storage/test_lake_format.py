@@ -76,7 +76,7 @@ def test_a_new_lake_has_the_present_format(tmp_path: Path) -> None:
 
 def test_an_older_lake_is_not_written_before_its_upgrade(old: Lake) -> None:
     assert format_of(old.root) == 1
-    with pytest.raises(ChuError, match=r"has format 1, and this version needs format 4: run `chu upgrade`$"):
+    with pytest.raises(ChuError, match=rf"has format 1, and this version needs format {FORMAT}: run `chu upgrade`$"):
         old.prepare()
     assert versions(old) == dict.fromkeys(versions(old), 0)
     upgrade(old)
