@@ -30,11 +30,12 @@ def content_of(template: str, **context: Any) -> Markup:
 
 
 def held_rows(principal: Principal) -> Sequence[tuple[str, str, str, str]]:
-    """Profile, purpose, sites and expiry of what somebody holds, in words."""
-    return [
-        (PROFILES[held.profile], PURPOSES[held.purpose], " ".join(sorted(held.establishments)), _until(held))
-        for held in principal.held
-    ]
+    """Profile, purposes, sites and expiry of what somebody holds, in words; a row for each profile and its end."""
+    purposes: dict[tuple[str, str, str], list[str]] = {}
+    for held in principal.held:
+        alike = PROFILES[held.profile], " ".join(sorted(held.establishments)), _until(held)
+        purposes.setdefault(alike, []).append(PURPOSES[held.purpose])
+    return [(profile, ", ".join(of), sites, until) for (profile, sites, until), of in purposes.items()]
 
 
 def _until(held: Held) -> str:
