@@ -14,7 +14,7 @@ from typing import Final
 
 from chu_platform.access.entries import BEGINNING
 from chu_platform.errors import ChuError, reason_of
-from chu_platform.storage.durable import flush
+from chu_platform.storage.durable import flush, write_bytes_whole
 
 ONLY_THIS_USER: Final = 0o600
 KEY_BYTES: Final = 32
@@ -56,13 +56,7 @@ def read_seal(file: Path, key: bytes) -> Seal | None:
 def write_seal(file: Path, key: bytes, seal: Seal) -> None:
     """Replace the seal, whole or not at all, and wait until it is on the disk. Raises OSError."""
     text = json.dumps({**asdict(seal), "hmac": _hmac(key, seal)})
-    temporary = file.with_name(f"{file.name}.{os.getpid()}")
-    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, ONLY_THIS_USER), "w") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(file)
-    flush(file.parent, [file.name])
+    write_bytes_whole(file, text.encode(), ONLY_THIS_USER)
 
 
 def read_key(file: Path) -> bytes | None:

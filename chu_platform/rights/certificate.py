@@ -21,6 +21,7 @@ from chu_platform.storage.durable import write_bytes_whole, write_whole
 
 PRIVATE_FILE: Final = Path("keys", "certificate.pem")
 PUBLIC_FILE: Final = Path("keys", "certificate-public.pem")
+ONLY_THIS_USER: Final = 0o600
 
 
 def sign(secrets: Path, statement: Mapping[str, Any], file: Path) -> None:
@@ -67,7 +68,8 @@ def _private_key(secrets: Path) -> Ed25519PrivateKey:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         public = new.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
         write_bytes_whole(secrets / PUBLIC_FILE, public)
-        write_private(file, new.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        private = new.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        write_bytes_whole(file, private, ONLY_THIS_USER)
     try:
         key = load_pem_private_key(file.read_bytes(), None)
     except (OSError, ValueError):
@@ -75,11 +77,3 @@ def _private_key(secrets: Path) -> Ed25519PrivateKey:
     if not isinstance(key, Ed25519PrivateKey):
         raise ChuError(f"{file} is a key of another kind: restore it from its backup")
     return key
-
-
-def write_private(file: Path, content: bytes) -> None:
-    """Write a file that only this user may read, whole or not at all."""
-    made = file.with_name(f".{file.name}")
-    made.touch(mode=0o600)
-    made.write_bytes(content)
-    made.replace(file)

@@ -19,10 +19,11 @@ def write_whole(file: Path, text: str, folder_mode: int = 0o777) -> None:
     write_bytes_whole(file, text.encode())
 
 
-def write_bytes_whole(file: Path, data: bytes) -> None:
-    """Write a file, whole or not at all."""
+def write_bytes_whole(file: Path, data: bytes, mode: int = 0o666) -> None:
+    """Write a file, whole or not at all. It is created with `mode`, less the umask."""
     temporary = file.with_name(f"{file.name}.{os.getpid()}")
-    temporary.write_bytes(data)
+    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as stream:
+        stream.write(data)
     _flush_one(temporary)
     temporary.replace(file)
     _flush_one(file.parent)
