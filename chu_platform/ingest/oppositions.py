@@ -128,8 +128,10 @@ class Oppositions:
             return
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         temporary = file.with_suffix(f".{os.getpid()}")
-        temporary.touch(mode=ONLY_THIS_USER)
-        temporary.write_text(secrets.token_hex(KEY_BYTES), encoding="ascii")
+        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, ONLY_THIS_USER), "wb") as stream:
+            stream.write(secrets.token_hex(KEY_BYTES).encode())
+            stream.flush()
+            os.fsync(stream.fileno())
         temporary.replace(file)
         _flush_folder(file.parent)
 
