@@ -156,9 +156,7 @@ class Gate:
             if held.expires >= today and purpose in (None, held.purpose)
             for grant in table.access.grants_of(held.profile, held.purpose)
         ]
-        yield from sorted(
-            found, key=lambda f: (f[1].masks_small, f[1].rows is not RowsOf.EVERYBODY, f[1].columns is not None)
-        )
+        yield from sorted(found, key=lambda f: _closes(f[1]))
 
     def _relation(
         self,
