@@ -210,7 +210,12 @@ def _granted(
     grant: Grant,
     mask_small: MaskSmall | None,
 ) -> pa.Table | None:
-    """The requested rows that a grant opens; None if it opens none of them."""
+    """The requested rows that a grant opens; None if it opens none of them, or no column."""
+    readable = "*"
+    if grant.columns is not None:
+        readable = ", ".join(f'"{c.name}"' for c in table.columns if c.name in grant.columns)
+        if not readable:
+            return None
     condition = _condition(held, grant)
     values = dict(request.values or {})
     if grant.masks_small and mask_small is not None:
@@ -220,7 +225,6 @@ def _granted(
         granted = "granted"
     else:
         granted = f"(SELECT * FROM {relation} WHERE {condition})"
-    readable = ", ".join(f'"{c.name}"' for c in table.columns if c.name in (grant.columns or ())) or "*"
     rows = connection.sql(f"SELECT {readable} FROM {granted} WHERE {request.where}", params=values).to_arrow_table()
     # Whether there are such rows of others is not told either.
     return rows if rows.num_rows or grant.rows is RowsOf.EVERYBODY else None

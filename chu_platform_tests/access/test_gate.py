@@ -148,6 +148,16 @@ def test_only_granted_columns_are_read(gate: Gate) -> None:
     assert gate.open_table(steward, TABLE).to_pydict() == {"code": ROWS["code"]}
 
 
+@pytest.mark.parametrize("columns", [[], ["not_a_column"]])
+def test_a_grant_of_no_column_of_the_table_opens_nothing(gate: Gate, journal: Journal, columns: Sequence[str]) -> None:
+    assert TABLE.access
+    grant = Grant(Profile.STEWARD, Purpose.DATA_QUALITY, columns=columns)
+    table = replace(TABLE, access=replace(TABLE.access, grants=[grant]))
+    with pytest.raises(Denied):
+        gate.open_table(holding(held(Profile.STEWARD, Purpose.DATA_QUALITY)), table)
+    assert [entry.answer.decision for entry in entries(journal)] == [Decision.DENIED]
+
+
 def test_a_table_without_a_policy_is_readable_by_nobody(gate: Gate, journal: Journal) -> None:
     everything = holding(*(held(profile, purpose, "010000024") for profile in Profile for purpose in Purpose))
     with pytest.raises(Denied):
