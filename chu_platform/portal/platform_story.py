@@ -162,17 +162,13 @@ def _where(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _apart(snapshot: Snapshot) -> str:
-    """How often another layout is faster or slower than that of the platform, where intervals are apart."""
+    """How often another layout is faster or slower than that of the platform, as `response_time` compares them."""
     rows = _rows(
         snapshot,
         "response_time",
-        "WITH last AS (SELECT arg_max(machine, measured_at) AS machine FROM response_time), "
-        "largest AS (SELECT max(scale) AS scale FROM response_time JOIN last USING (machine)), "
-        "here AS (SELECT response_time.* FROM response_time JOIN last USING (machine) JOIN largest USING (scale)) "
-        "SELECT count(*) AS compared, count(*) FILTER (other.high_ms < base.low_ms) AS faster, "
-        "count(*) FILTER (other.low_ms > base.high_ms) AS slower FROM here AS base JOIN here AS other "
-        "USING (engine, query, state) WHERE base.layout = 'platform' AND other.layout <> 'platform' "
-        "AND base.low_ms IS NOT NULL AND other.low_ms IS NOT NULL",
+        "WITH here AS (SELECT * FROM response_time WHERE machine = (SELECT arg_max(machine, measured_at) FROM response_time)) "
+        "SELECT count(verdict) AS compared, count(*) FILTER (verdict = 'faster') AS faster, "
+        "count(*) FILTER (verdict = 'slower') AS slower FROM here WHERE scale = (SELECT max(scale) FROM here)",
     )
     if not rows or not rows[0]["compared"]:
         return ""
@@ -180,7 +176,8 @@ def _apart(snapshot: Snapshot) -> str:
     return (
         f"De {french.counted(compared, 'comparaison', 'comparaisons')} avec d’autres dispositions (partitions, ordre Z, "
         f"compartiments…), {french.number(faster)} sont plus rapides que la nôtre, {french.number(slower)} plus lentes, et "
-        f"{french.number(compared - faster - slower)} ne se distinguent pas : leurs intervalles se recouvrent."
+        f"{french.number(compared - faster - slower)} ne se distinguent pas : les intervalles se recouvrent, les médianes "
+        "diffèrent peu, ou le temps de processeur ne confirme pas l’écart."
     )
 
 

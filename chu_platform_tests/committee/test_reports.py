@@ -16,11 +16,14 @@ from deltalake import DeltaTable
 
 from chu_platform import definitions, french
 from chu_platform.committee import report_assets
+from chu_platform.committee.advice import cost_model
 from chu_platform.committee.check_list import NAME as CHECK_LIST
 from chu_platform.committee.document import Chapter, Paragraph, Report
 from chu_platform.committee.inputs import Inputs
 from chu_platform.committee.last_run import COMMAND
 from chu_platform.committee.livrable1 import LIVRABLE_1
+from chu_platform.committee.livrable2 import LIVRABLE_2
+from chu_platform.committee.preconisations import PRECONISATIONS
 from chu_platform.committee.write_reports import write_reports
 from chu_platform.describe_catalogue import described_catalogue
 from chu_platform.errors import ChuError
@@ -34,6 +37,7 @@ pytestmark = pytest.mark.integration
 DAY: Final = datetime.date(2026, 11, 30)
 SQL: Final = "python -m chu_platform.committee.sql "
 CATALOGUE: Final = described_catalogue()
+REPORTS: Final = (LIVRABLE_1, LIVRABLE_2, PRECONISATIONS)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +46,7 @@ def folder(made: Home, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("reports") / "written"
     with made.instance() as instance:
         inputs = Inputs(Settings(home=made.folder, sources=made.pack), instance, DAY)
-        write_reports(folder, [LIVRABLE_1], inputs, lambda _: None)
+        write_reports(folder, REPORTS, inputs, lambda _: None)
     return folder
 
 
@@ -52,20 +56,22 @@ def livrable1(folder: Path) -> Element:
 
 
 def test_each_report_has_three_forms(folder: Path) -> None:
-    for name in (CHECK_LIST, LIVRABLE_1.name):
+    for name in (CHECK_LIST, *(report.name for report in REPORTS)):
         assert (folder / f"{name}.pdf").read_bytes().startswith(b"%PDF-1.7")
-        assert "Manque :" in (folder / f"{name}.html").read_text(encoding="utf-8") or name == CHECK_LIST
+        assert "Manque :" in (folder / f"{name}.html").read_text(encoding="utf-8") or name != LIVRABLE_1.name
         markdown = (folder / f"{name}.md").read_text(encoding="utf-8")
         for picture in re.findall(r"\]\((\S+\.svg)\)", markdown):
             assert (folder / picture).read_text(encoding="utf-8").startswith("<svg")
     assert not list(folder.rglob("*.unfinished"))
 
 
-def test_every_table_and_picture_has_its_command(livrable1: Element) -> None:
-    shown = livrable1.all(".shown")
-    assert len(shown) > 60
+@pytest.mark.parametrize(("report", "least"), [(LIVRABLE_1, 60), (LIVRABLE_2, 20), (PRECONISATIONS, 20)])
+def test_every_table_and_picture_has_its_command(folder: Path, report: Report, least: int) -> None:
+    page = parsed((folder / f"{report.name}.html").read_text(encoding="utf-8"))
+    shown = page.all(".shown")
+    assert len(shown) > least
     assert all(len(one.all(".command code")) == 1 for one in shown)
-    assert all(len(one.all(".command code")) == 1 for one in livrable1.all(".figures > div"))
+    assert all(len(one.all(".command code")) == 1 for one in page.all(".figures > div"))
 
 
 def test_the_ui_shows_the_age_of_each_report(made: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,13 +130,31 @@ def _unused() -> Inputs:
     return cast("Inputs", SimpleNamespace(stated="", today=DAY))
 
 
-def test_ten_figures_are_the_same_when_computed_again(made: Home, livrable1: Element, seed: int) -> None:
+@pytest.mark.parametrize("report", REPORTS, ids=lambda report: report.name)
+def test_ten_figures_are_the_same_when_computed_again(made: Home, folder: Path, report: Report, seed: int) -> None:
     """The SQL of the report over the tables as delta-rs reads them: the reading of the lake is not shared."""
-    cells = list(_cells(livrable1))
+    cells = list(_cells(parsed((folder / f"{report.name}.html").read_text(encoding="utf-8"))))
     assert len(cells) > 50
     for command, row, column, shown in random.Random(seed).sample(cells, 10):
         value = _computed(made, command)[row][column]
-        assert shown in _possible(value), (command, row, column)
+        assert _without_marks(shown) in _possible(value), (command, row, column)
+
+
+def test_the_costs_of_the_report_are_those_that_the_command_prints(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, made: Home
+) -> None:
+    monkeypatch.setenv("CHU_HOME", str(made.folder))
+    cost_model.main()
+    printed = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    start = next(n for n, line in enumerate(printed) if line[0] == "volume")
+    page = parsed((folder / f"{PRECONISATIONS.name}.html").read_text(encoding="utf-8"))
+    [table] = [t for t in page.all(".shown") if "Euros par an, avec" in t.text]
+    shown = [[cell.text for cell in line.all("td")] for line in table.all("tbody tr")]
+    assert len(shown) == len(printed) - start - 1
+    for cells, line in zip(shown, printed[start + 1 :], strict=True):
+        named = dict(zip(printed[start], line, strict=True))
+        wanted = [float(named[name]) for name in ("storage", "on_demand", "serving", "operation", "total")]
+        assert cells[1:] == [" ".join(french.number(value).split()) for value in wanted]
 
 
 def _cells(page: Element) -> Iterator[tuple[str, int, int, str]]:
@@ -163,11 +187,17 @@ def _by_name() -> Mapping[str, str]:
 
 
 def _possible(value: object) -> set[str]:
-    """How a value may be shown: as it is, as a share in percent, as a count that is coarse."""
+    """How a value may be shown: as it is, as a share in percent, in megabytes, as a count that is coarse."""
     assert isinstance(value, int | float)
     found = {french.number(value), french.number(value, 2), french.number(100 * value, 2), french.measured(value)}
+    found |= {french.number(value, 1), french.amount(value / 1e6, "Mo", 1)}
     texts = found | {f"environ {french.number(value)}", str(value)}
     return {" ".join(text.split()) for text in texts}
+
+
+def _without_marks(shown: str) -> str:
+    """A cell without the mark of a comparison after it or of a ratio before it."""
+    return shown.removeprefix("× ").removesuffix(" +").removesuffix(" −")
 
 
 def test_cardinalities_are_those_of_the_rows(made: Home, livrable1: Element, folder: Path) -> None:

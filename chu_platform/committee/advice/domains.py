@@ -4,10 +4,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from chu_platform import french
-from chu_platform.committee.advice.scores import MARKS, ROBUST, ROUGH, SCORES, Changed
-from chu_platform.committee.document import Block, Bullets, Cell, Chapter, Column, Heading, Missing, Paragraph, Table
+from chu_platform.committee.advice.scores import EVIDENCE, MARKED, REQUIREMENTS, ROBUST, ROUGH, SCORES, Changed
+from chu_platform.committee.document import Block, Bullets, Chapter, Column, Heading, Missing, Paragraph, Table
 from chu_platform.committee.inputs import Inputs
-from chu_platform.committee.sql import command_of
 from chu_platform.references.recommendation import MOST
 
 # What the group should do in each domain, in view of the scores.
@@ -26,13 +25,17 @@ def _domain(domain: str) -> Callable[[Inputs], Iterator[Block]]:
     """The blocks of a domain: choice, requirements, marks with their evidence, scores, and how firm they are."""
 
     def blocks(inputs: Inputs) -> Iterator[Block]:
-        rows = inputs.query(MARKS.format(domain=domain))
+        rows = inputs.query(MARKED.format(domain=domain))
         if not rows:
             yield Missing("La table `references/recommendation` n’est pas dans le lac : `chu materialize` la fait.")
             return
         yield Paragraph(f"Préconisation : {CHOICES[domain]}")
         yield Heading("Exigences, poids et scores")
-        yield _requirements(rows, domain)
+        yield inputs.table(
+            "Exigences, critères et poids (sur 100)",
+            [Column("Critère", 1.4), Column("Exigence", 4), Column("Poids", 0.6, number=True)],
+            REQUIREMENTS.format(domain=domain),
+        )
         yield inputs.table(
             f"Scores, de 0 à {MOST}",
             [Column("Candidat", 3), Column("Score", number=True), *(Column(c, number=True) for c in _criteria(rows))],
@@ -43,7 +46,7 @@ def _domain(domain: str) -> Callable[[Inputs], Iterator[Block]]:
         yield from _firmness(inputs, domain)
         yield Heading("Les preuves, note par note")
         for candidate in dict.fromkeys(row[0] for row in rows):
-            yield _evidence(candidate, rows, domain)
+            yield _evidence(inputs, str(candidate), domain)
 
     return blocks
 
@@ -56,28 +59,13 @@ def _pivot(rows: Sequence[tuple[object, ...]]) -> str:
     return ", ".join(f"max(mark) FILTER (criterion = '{name}')" for name in _criteria(rows))
 
 
-def _requirements(rows: Sequence[tuple[object, ...]], domain: str) -> Table:
-    found = {row[1]: (row[2], row[3]) for row in rows}
-    return Table(
-        "Exigences, critères et poids (sur 100)",
-        [Column("Critère", 1.4), Column("Exigence", 4), Column("Poids", 0.6, number=True)],
-        [[str(name), str(text), str(weight)] for name, (text, weight) in found.items()],
-        command_of(MARKS.format(domain=domain)),
-    )
-
-
-def _evidence(candidate: object, rows: Sequence[tuple[object, ...]], domain: str) -> Table:
-    shown: list[list[Cell]] = [
-        [str(criterion), str(mark), f"**{french.capital(str(kind))}**", str(text), str(source)]
-        for name, criterion, _, _, mark, kind, text, source in rows
-        if name == candidate
-    ]
-    return Table(
-        str(candidate),
+def _evidence(inputs: Inputs, candidate: str, domain: str) -> Table:
+    return inputs.table(
+        candidate,
         [Column("Critère", 1.2), Column("Note", 0.5, number=True), Column("Nature", 0.8), Column("Preuve", 3),
          Column("Source", 2.6)],
-        shown,
-        command_of(MARKS.format(domain=domain)),
+        EVIDENCE.format(domain=domain, candidate=candidate.replace("'", "''")),
+        lambda row: [row[0], str(row[1]), f"**{french.capital(row[2])}**", row[3], row[4]],
     )  # fmt: skip
 
 

@@ -4,10 +4,16 @@ from typing import Final, NamedTuple
 
 from chu_platform.references.recommendation import MOST, OPINION
 
-# All marks of a domain in the order of their declaration.
-MARKS: Final = (
-    "SELECT candidate, criterion, requirement, weight, mark, kind, evidence, source FROM references.recommendation "
-    "WHERE domain = '{domain}' ORDER BY place"
+# Candidates and criteria of a domain, in the order of their declaration.
+MARKED: Final = "SELECT candidate, criterion FROM references.recommendation WHERE domain = '{domain}' ORDER BY place"
+REQUIREMENTS: Final = (
+    "SELECT criterion, any_value(requirement), any_value(weight) FROM references.recommendation "
+    "WHERE domain = '{domain}' GROUP BY criterion ORDER BY min(place)"
+)
+# The marks of a candidate.
+EVIDENCE: Final = (
+    "SELECT criterion, mark, kind, evidence, source FROM references.recommendation "
+    "WHERE domain = '{domain}' AND candidate = '{candidate}' ORDER BY place"
 )
 # Candidate and score, the best first, then `columns`.
 SCORES: Final = (

@@ -1,14 +1,13 @@
 """The recorded measurements that the report shows: those of the machine that measured last."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from chu_platform import french
 from chu_platform.building_blocks.measurement_file import Row
 from chu_platform.committee.inputs import Inputs
-from chu_platform.layouts.analysis import of_newest_machine
 from chu_platform.layouts.engines import ENGINES
-from chu_platform.layouts.results import COLUMNS
-from chu_platform.reports.layout_benchmark import layout_benchmark
+from chu_platform.layouts.results import COLUMNS, MEASUREMENTS
+from chu_platform.reports.response_time import COMPARED, response_time
 
 COMMAND = "chu benchmark layouts"
 NO_ROWS = (
@@ -18,12 +17,27 @@ NO_ROWS = (
 
 
 def benchmark_rows(inputs: Inputs) -> Sequence[Row]:
-    """The rows of `reports/layout_benchmark` of one machine; none if the lake has none."""
-    if inputs.lake.open(layout_benchmark) is None:
+    """The rows of `reports/layout_benchmark` of one machine, with their comparisons; none if the lake has none."""
+    if inputs.lake.open(response_time) is None:
         return []
-    names = [c.name for c in COLUMNS]
-    found = inputs.query(f"SELECT {', '.join(names)} FROM reports.layout_benchmark")
-    return of_newest_machine([dict(zip(names, row, strict=True)) for row in found])
+    names = [c.name for c in (*COLUMNS, *COMPARED)]
+    found = inputs.query(
+        f"SELECT {', '.join(names)} FROM reports.layout_benchmark "
+        f"JOIN (SELECT {', '.join([*MEASUREMENTS.key, *(c.name for c in COMPARED)])} FROM reports.response_time) "
+        f"USING ({', '.join(MEASUREMENTS.key)}) WHERE {of_newest('reports.layout_benchmark')}"
+    )
+    return [dict(zip(names, row, strict=True)) for row in found]
+
+
+def of_newest(table: str) -> str:
+    """SQL for the rows of the machine that measured last: times of two machines are not compared."""
+    return f"machine = (SELECT arg_max(machine, measured_at) FROM {table})"
+
+
+def in_order(column: str, names: Iterable[str]) -> str:
+    """SQL that orders rows as these names."""
+    listed = ", ".join(f"'{name}'" for name in names)
+    return f"list_position([{listed}], {column})"
 
 
 def command_of(scale: float) -> str:

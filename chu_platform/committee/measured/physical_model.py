@@ -1,9 +1,8 @@
 """The chapters of the scripts: physical model, creation and loading, verification, partitions and buckets, queries."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from chu_platform import french
-from chu_platform.building_blocks.measurement_file import Row
 from chu_platform.committee.document import (
     Block,
     Bullets,
@@ -18,7 +17,7 @@ from chu_platform.committee.document import (
     Table,
 )
 from chu_platform.committee.inputs import NOTHING, Inputs
-from chu_platform.committee.measured.benchmark_rows import COMMAND, NO_ROWS, benchmark_rows
+from chu_platform.committee.measured.benchmark_rows import NO_ROWS, benchmark_rows, of_newest
 from chu_platform.committee.measured.pictures import NAMES, ROW_LABELS
 from chu_platform.layouts.archive import ARCHIVE, JOB_MODULES, RUNNER
 from chu_platform.layouts.declarations import BUCKETS, LARGE_TABLES, LAYOUTS, TARGET_SIZE
@@ -149,24 +148,17 @@ def _partitions(inputs: Inputs) -> Iterator[Block]:
     for name in ("fact_prescription_buckets", "fact_prescription_spark_buckets"):
         yield Listing(next(s for s in script.statements if f"{name}`" in s), "sql", f"Création de {name}")
     yield Heading("La jointure qui perd son échange")
-    found = [r for r in benchmark_rows(inputs) if r["query"] == "large_join" and r["exchanges"] is not None]
-    if not found:
+    scales = [r["scale"] for r in benchmark_rows(inputs) if r["query"] == "large_join" and r["exchanges"] is not None]
+    if not scales:
         yield Missing("Aucune mesure de Spark n’est dans le lac : le plan de la jointure n’est pas comparé.")
         return
-    yield from _exchanges(found)
-
-
-def _exchanges(rows: Sequence[Row]) -> Iterator[Block]:
-    scale = max(float(r["scale"]) for r in rows)
-    shown = [r for r in rows if r["scale"] == scale and r["state"] == WARM]
-    yield Table(
-        f"Grande jointure avec Spark, échelle {french.measured(scale)}, à chaud",
+    measured = "reports.layout_benchmark"
+    yield inputs.table(
+        f"Grande jointure avec Spark, échelle {french.measured(max(scales))}, à chaud",
         [Column("Disposition", 3), Column("Échanges du plan", number=True), Column("Médiane (ms)", number=True)],
-        [
-            [ROW_LABELS[r["layout"]], french.number(r["exchanges"]), french.measured(r["median_ms"])]
-            for r in sorted(shown, key=lambda r: float(r["median_ms"]))
-        ],
-        f"{COMMAND} --engine spark --query large_join",
+        f"SELECT layout, exchanges, median_ms FROM {measured} WHERE {of_newest(measured)} AND query = 'large_join' "
+        f"AND exchanges IS NOT NULL AND state = '{WARM}' AND scale = {max(scales):g} ORDER BY median_ms",
+        lambda row: [ROW_LABELS[row[0]], french.number(row[1]), french.measured(row[2])],
     )
     yield Paragraph(
         "Les échanges (`Exchange hashpartitioning`) sont comptés dans le plan physique. Ceux qui restent avec des "

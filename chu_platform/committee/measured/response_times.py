@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import Any, Final
 
 from chu_platform import french
 from chu_platform.building_blocks.measurement_file import Row
@@ -16,7 +17,6 @@ from chu_platform.committee.document import (
     Missing,
     Paragraph,
     Picture,
-    Table,
 )
 from chu_platform.committee.inputs import NOTHING, Inputs
 from chu_platform.committee.measured.benchmark_rows import (
@@ -24,6 +24,8 @@ from chu_platform.committee.measured.benchmark_rows import (
     NO_ROWS,
     benchmark_rows,
     command_of,
+    in_order,
+    of_newest,
     stated,
 )
 from chu_platform.committee.measured.pictures import NAMES, ROW_LABELS, growth_picture, times_picture
@@ -34,9 +36,7 @@ from chu_platform.layouts.analysis import (
     Verdict,
     at_scale,
     comparisons,
-    cpu_ratio,
     disturbed,
-    growth_exponent,
     scales,
 )
 from chu_platform.layouts.declarations import LAYOUTS, PLATFORM
@@ -58,6 +58,8 @@ METHOD = (
 )
 
 
+TIMES: Final = "reports.response_time"
+_BY_QUERY: Final = in_order("query", (query.name for query in QUERIES))
 # What follows the median of a layout that differs from that of the platform.
 MARKS = {Verdict.FASTER: " +", Verdict.SLOWER: " −", Verdict.ALIKE: ""}
 
@@ -93,11 +95,11 @@ def _blocks(inputs: Inputs) -> Iterator[Block]:
         yield Heading(f"{number}. {query.label}", 3)
         yield Picture(times_picture(of_query), f"{query.label}, échelle {largest:g}", command_of(largest))
         yield Paragraph(conclusion(of_query))
-    yield from _growth(rows)
-    yield from _balance(shown, largest)
+    yield from _growth(inputs, rows)
+    yield from _balance(inputs, shown, largest)
     for scale in scales(rows):
         if scale > largest:
-            yield from _few_layouts(at_scale(rows, scale), scale)
+            yield from _few_layouts(inputs, at_scale(rows, scale), scale)
 
 
 def _most_complete_scale(rows: Sequence[Row]) -> float:
@@ -138,7 +140,7 @@ def _of_engine(found: Sequence[Comparison]) -> str:
     return f"{NAMES[found[0].engine]}, {' ; '.join(parts)}." if parts else ""
 
 
-def _growth(rows: Sequence[Row]) -> Iterator[Block]:
+def _growth(inputs: Inputs, rows: Sequence[Row]) -> Iterator[Block]:
     yield Heading("Croissance avec le volume")
     warm = [r for r in rows if r["state"] == WARM and r["layout"] == PLATFORM]
     if len(scales(warm)) < 2:
@@ -149,17 +151,13 @@ def _growth(rows: Sequence[Row]) -> Iterator[Block]:
         "Médianes à chaud selon l’échelle, disposition de la plateforme ; axes logarithmiques",
         COMMAND,
     )
-    cells: list[list[Cell]] = []
-    for query in QUERIES:
-        exponents = [
-            growth_exponent([r for r in warm if (r["query"], r["engine"]) == (query.name, e)]) for e in ENGINES
-        ]
-        cells.append([Code(query.name), *(NOTHING if x is None else french.number(x, 2) for x in exponents)])
-    yield Table(
+    slopes = ", ".join(f"regr_slope(ln(median_ms), ln(scale)) FILTER (engine = '{engine}')" for engine in ENGINES)
+    yield inputs.table(
         "Exposant du temps selon l’échelle, à chaud",
         [Column("Requête", 2.4), *(Column(NAMES[e], number=True) for e in ENGINES)],
-        cells,
-        COMMAND,
+        f"SELECT query, {slopes} FROM {TIMES} WHERE {of_newest(TIMES)} AND layout = '{PLATFORM}' AND state = '{WARM}' "
+        f"GROUP BY query ORDER BY {_BY_QUERY}",
+        lambda row: [Code(row[0]), *(NOTHING if slope is None else french.number(slope, 2) for slope in row[1:])],
     )
     yield Paragraph(
         "Un exposant de 1 veut dire : dix fois plus de lignes, dix fois plus de temps. Près de 0, le temps est celui du "
@@ -168,7 +166,7 @@ def _growth(rows: Sequence[Row]) -> Iterator[Block]:
     )
 
 
-def _few_layouts(rows: Sequence[Row], scale: float) -> Iterator[Block]:
+def _few_layouts(inputs: Inputs, rows: Sequence[Row], scale: float) -> Iterator[Block]:
     """The warm medians of each query at a scale at which only some layouts and engines were measured."""
     warm = [r for r in rows if r["state"] == WARM]
     verdicts = {(c.engine, c.query, c.layout): MARKS[c.verdict] for c in comparisons(warm)}
@@ -176,39 +174,34 @@ def _few_layouts(rows: Sequence[Row], scale: float) -> Iterator[Block]:
     for engine in ENGINES:
         of_engine = {(r["query"], r["layout"]): r for r in warm if r["engine"] == engine}
         layouts = [layout.name for layout in LAYOUTS if any(layout.name == name for _, name in of_engine)]
-        cells: list[list[Cell]] = []
-        for query in QUERIES:
-            row: list[Cell] = [Code(query.name)]
-            for layout in layouts:
-                found = of_engine.get((query.name, layout))
-                mark = verdicts.get((engine, query.name, layout), "")
-                row.append(NOTHING if found is None else f"{french.measured(found['median_ms'])}{mark}")
-            cells.append(row)
-        if layouts:
-            yield Table(
-                f"{NAMES[engine]} : médianes à chaud, en millisecondes (+ : plus rapide que la plateforme, − : plus lent)",
-                [Column("Requête", 2.4), *(Column(ROW_LABELS[layout], number=True) for layout in layouts)],
-                cells,
-                command_of(scale),
-            )
-    yield from _balance(rows, scale)
+        if not layouts:
+            continue
+
+        def shown(row: tuple[Any, ...], engine: str = engine, layouts: Sequence[str] = layouts) -> Sequence[Cell]:
+            """A query, and its median on each layout with a mark."""
+            marks = [verdicts.get((engine, row[0], layout), "") for layout in layouts]
+            medians = [
+                NOTHING if m is None else f"{french.measured(m)}{k}" for m, k in zip(row[1:], marks, strict=True)
+            ]
+            return [Code(row[0]), *medians]
+
+        medians = ", ".join(f"max(median_ms) FILTER (layout = '{layout}')" for layout in layouts)
+        yield inputs.table(
+            f"{NAMES[engine]} : médianes à chaud, en millisecondes (+ : plus rapide que la plateforme, − : plus lent)",
+            [Column("Requête", 2.4), *(Column(ROW_LABELS[layout], number=True) for layout in layouts)],
+            f"SELECT query, {medians} FROM {TIMES} WHERE {of_newest(TIMES)} AND scale = {scale:g} "
+            f"AND state = '{WARM}' AND engine = '{engine}' GROUP BY query ORDER BY {_BY_QUERY}",
+            shown,
+        )
+    yield from _balance(inputs, rows, scale)
 
 
-def _balance(rows: Sequence[Row], scale: float) -> Iterator[Block]:
+def _balance(inputs: Inputs, rows: Sequence[Row], scale: float) -> Iterator[Block]:
     """How often each layout was faster or slower, what it costs in files, and what follows."""
     yield Heading(f"Ce qui rapporte à l’échelle {french.measured(scale)}, et ce qui ne rapporte pas")
-    found = list(comparisons(rows))
-    cells: list[list[Cell]] = []
-    for layout in LAYOUTS:
-        if layout.name == PLATFORM:
-            continue
-        for state, words in ((COLD, "à froid"), (WARM, "à chaud")):
-            counts = Counter(c.verdict for c in found if (c.layout, c.state) == (layout.name, state))
-            if counts:
-                ratio = cpu_ratio(rows, layout.name, state)
-                cpu = NOTHING if ratio is None else f"× {french.number(ratio, 2)}"
-                cells.append([ROW_LABELS[layout.name], words, *(str(counts[v]) for v in Verdict), cpu])
-    yield Table(
+    counts = ", ".join(f"count(*) FILTER (verdict = '{verdict}')" for verdict in Verdict)
+    by_layout = in_order("layout", (layout.name for layout in LAYOUTS))
+    yield inputs.table(
         f"Comparaisons avec la disposition de la plateforme, échelle {french.measured(scale)} : toutes les requêtes, "
         "tous les moteurs",
         [
@@ -216,29 +209,29 @@ def _balance(rows: Sequence[Row], scale: float) -> Iterator[Block]:
             Column("État"),
             *(Column(name, number=True) for name in ("Plus rapide", "Plus lent", "Indistinct", "Processeur")),
         ],
-        cells,
-        command_of(scale),
+        f"SELECT layout, state, {counts}, exp(avg(ln(cpu_ratio))) FROM {TIMES} WHERE {of_newest(TIMES)} "
+        f"AND scale = {scale:g} GROUP BY layout, state HAVING count(verdict) > 0 ORDER BY {by_layout}, state",
+        lambda row: [
+            ROW_LABELS[row[0]],
+            {COLD: "à froid", WARM: "à chaud"}[row[1]],
+            *(str(count) for count in row[2:-1]),
+            NOTHING if row[-1] is None else f"× {french.number(row[-1], 2)}",
+        ],
     )
-    files: list[list[Cell]] = []
-    for layout in LAYOUTS:
-        for query in ("full_scan", "large_join"):
-            first = next((r for r in rows if (r["layout"], r["query"]) == (layout.name, query)), None)
-            if first:
-                tables = "décès" if query == "full_scan" else "consultations, prescriptions"
-                files.append(
-                    [
-                        ROW_LABELS[layout.name],
-                        tables,
-                        french.number(first["files"]),
-                        french.amount(first["size_bytes"] / 1e6, "Mo", 1),
-                    ]
-                )
-    yield Table(
+    yield inputs.table(
         f"Fichiers et octets, échelle {french.measured(scale)}",
         [Column("Disposition", 2), Column("Tables", 2), Column("Fichiers", number=True), Column("Taille", number=True)],
-        files,
-        command_of(scale),
+        "SELECT layout, query, max(files), max(size_bytes) FROM reports.layout_benchmark WHERE "
+        f"{of_newest('reports.layout_benchmark')} AND scale = {scale:g} AND query IN ('full_scan', 'large_join') "
+        f"GROUP BY layout, query ORDER BY {by_layout}, query",
+        lambda row: [
+            ROW_LABELS[row[0]],
+            "décès" if row[1] == "full_scan" else "consultations, prescriptions",
+            french.number(row[2]),
+            french.amount(row[3] / 1e6, "Mo", 1),
+        ],
     )
+    found = list(comparisons(rows))
     losers = [
         layout.name
         for layout in LAYOUTS
