@@ -37,8 +37,8 @@ class Choice:
         self._children: list[int] = relations.children[order].tolist()
         self._next = self._starts[:-1].copy()
         # For each cell, the relations of which it is a child, and those of which it is the parent.
-        self._as_child = _index(relations.children, relations.rows, n)
-        self._as_parent = _index(relations.parents, np.arange(len(relations), dtype=np.int64), n)
+        self._as_child = _of_all_cells(relations.as_child, n)
+        self._as_parent = _of_all_cells(relations.as_parent, n)
         now = assess(quantities, small, relations)
         self._exposure: list[list[float]] = now.exposure.T.tolist()
         self._remainder: list[list[float]] = now.remainder.T.tolist()
@@ -180,9 +180,6 @@ class Choice:
                 self._expose(self._parents[r], measure)
 
 
-def _index(keys: Cells, values: Cells, n: int) -> list[list[int]]:
-    """The values of each key from 0 to n - 1."""
-    order = np.argsort(keys, kind="stable")
-    ends = np.searchsorted(keys[order], np.arange(n + 1))
-    ordered, cuts = values[order].tolist(), ends.tolist()
-    return [ordered[cuts[i] : cuts[i + 1]] for i in range(n)]
+def _of_all_cells(relations: list[list[int]], n: int) -> list[list[int]]:
+    """The relations of each cell from 0 to n - 1."""
+    return relations + [[]] * (n - len(relations))

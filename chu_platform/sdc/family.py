@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import count
 
 import numpy as np
@@ -15,7 +16,7 @@ from chu_platform.sdc.intervals import Intervals
 from chu_platform.sdc.least_cost import least_cost
 from chu_platform.sdc.levels import LONG_LIST, Levels
 from chu_platform.sdc.relations import Cells, Relations
-from chu_platform.sdc.suppression import BrokenRelations, is_protected, least_known, protect, require_sums
+from chu_platform.sdc.suppression import BrokenRelations, Protection, least_known, protect, require_sums
 from chu_platform.sdc.suppression_rules import ROOM, SMALL_CELL, TOLERANCE, Quantities
 from chu_platform.sdc.unions import Unions
 
@@ -208,11 +209,14 @@ class Released:
             mask = self._completed(masked)
         return mask
 
+    @cached_property
+    def _protections(self) -> Sequence[Protection]:
+        """The tests of the sums of each system."""
+        return [Protection(s.values, s.relations, self.gone) for s in self.systems]
+
     def _holds(self, mask: NDArray[np.bool_]) -> bool:
         """Whether every rule holds."""
-        return not len(self._more(mask)) and all(
-            is_protected(s.values, mask, s.relations, self.gone) for s in self.systems
-        )
+        return not len(self._more(mask)) and all(one.holds(mask) for one in self._protections)
 
     def _more(self, mask: NDArray[np.bool_]) -> Cells:
         """Visible cells to mask because of distinct persons, of insiders, or of figures that they repeat."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -63,6 +65,16 @@ class Relations:
             np.concatenate([none, *(part.children for part in parts)]),
         )
 
+    @cached_property
+    def as_child(self) -> list[list[int]]:
+        """The relations of which each cell is a child, up to the last cell that is one."""
+        return _by_cell(self.children, self.rows)
+
+    @cached_property
+    def as_parent(self) -> list[list[int]]:
+        """The relations of which each cell is the parent, up to the last cell that is one."""
+        return _by_cell(self.parents, np.arange(len(self), dtype=np.int64))
+
     def where(self, keep: NDArray[np.bool_]) -> Relations:
         """Some of the relations: those where `keep`, shape (R,), is true."""
         sizes = np.diff(self.starts)[keep]
@@ -98,12 +110,34 @@ class Relations:
         return system
 
 
+def _by_cell(cells: Cells, relations: Cells) -> list[list[int]]:
+    order = np.argsort(cells, kind="stable")
+    ends = np.searchsorted(cells[order], np.arange(cells.max(initial=-1) + 2))
+    ordered, cuts = relations[order].tolist(), ends.tolist()
+    return [ordered[start:end] for start, end in pairwise(cuts)]
+
+
 def components(matrix: csr_array) -> Cells:
     """The number of the connected component of each column. Two columns of one row are connected."""
     from scipy.sparse.csgraph import connected_components
 
     numbers = connected_components(bipartite(matrix), directed=False)[1][matrix.shape[0] :]
     return np.unique(numbers, return_inverse=True)[1].astype(np.int64)
+
+
+def connected_parts(relations: Relations, chosen: NDArray[np.bool_]) -> list[Cells]:
+    """The parts of some cells, shape (n,), that relations connect, directly or through others; sorted numbers each.
+
+    Cells of the same relation are connected. Cells in no relation are left out.
+    """
+    cells = np.flatnonzero(chosen)
+    matrix = relations.matrix(cells, len(chosen))
+    used = np.unique(matrix.indices)
+    if not len(used):
+        return []
+    part = components(matrix)[used]
+    order = np.argsort(part, kind="stable")
+    return np.split(cells[used][order], np.flatnonzero(np.diff(part[order])) + 1)
 
 
 def bipartite(matrix: csr_array) -> csr_array:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from chu_platform.sdc.attack import disclosed_cells
 from chu_platform.sdc.choice import Choice
-from chu_platform.sdc.relations import Cells, Relations
+from chu_platform.sdc.relations import Cells, Relations, connected_parts
 from chu_platform.sdc.suppression_rules import TOLERANCE, Quantities, assess
 
 # Unknown cells in one linear program: at this size it takes about a second.
@@ -73,18 +73,35 @@ def protect(
     return choice.mask
 
 
-def is_protected(
-    values: NDArray[np.float64],
-    mask: NDArray[np.bool_],
-    relations: Relations,
-    unlisted: NDArray[np.bool_] | None = None,
-) -> bool:
-    """Whether a mask meets the suppression rules and discloses no cell, as the masks of `protect` do."""
-    measures = _columns(values)
-    lower = least_known(measures, unlisted)
-    if assess(Quantities.of(measures, lower), mask, relations).failed.any():
-        return False
-    return not len(_disclosed(measures, lower, mask, relations))
+class Protection:
+    """Tells of many masks of one table whether they protect it. Parts that are masked as before are not tested again.
+
+    A part is a set of masked cells that sums connect. What it discloses does not depend on other parts.
+    """
+
+    def __init__(
+        self, values: NDArray[np.float64], relations: Relations, unlisted: NDArray[np.bool_] | None = None
+    ) -> None:
+        self._measures = _columns(values)
+        self._lower = least_known(self._measures, unlisted)
+        self._quantities = Quantities.of(self._measures, self._lower)
+        self._relations = relations
+        # Whether a part discloses a cell, by its cells.
+        self._discloses: dict[bytes, bool] = {}
+
+    def holds(self, mask: NDArray[np.bool_]) -> bool:
+        """Whether a mask meets the suppression rules and discloses no cell, as the masks of `protect` do."""
+        if assess(self._quantities, mask, self._relations).failed.any():
+            return False
+        parts = connected_parts(self._relations, mask)
+        new = [(cells, key) for cells in parts if (key := cells.tobytes()) not in self._discloses]
+        if new:
+            tested = np.zeros(len(mask), np.bool_)
+            tested[np.concatenate([cells for cells, _ in new])] = True
+            disclosed = np.zeros(len(mask), np.bool_)
+            disclosed[_disclosed(self._measures, self._lower, tested, self._relations)] = True
+            self._discloses.update((key, bool(disclosed[cells].any())) for cells, key in new)
+        return not any(self._discloses[cells.tobytes()] for cells in parts)
 
 
 def _columns(values: NDArray[np.float64]) -> NDArray[np.float64]:

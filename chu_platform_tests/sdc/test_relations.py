@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from chu_platform.sdc import Relations, relations_by_key
+from chu_platform.sdc.relations import connected_parts
 
 pytestmark = pytest.mark.unit
 
@@ -63,3 +64,10 @@ def test_sums_of_one_and_of_several_measures() -> None:
 def test_a_relation_without_children_is_rejected() -> None:
     with pytest.raises(ValueError, match="at least one child"):
         Relations.of((0, []))
+
+
+def test_connected_parts_of_some_cells() -> None:
+    relations = Relations.of((0, [1, 2, 3]), (4, [5, 6]), (3, [7, 8]))
+    chosen = np.isin(np.arange(11), [1, 3, 5, 7, 9])
+    assert [part.tolist() for part in connected_parts(relations, chosen)] == [[1, 3, 7], [5]]
+    assert connected_parts(relations, np.isin(np.arange(11), [9, 10])) == []

@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from chu_platform.errors import ChuError
 from chu_platform.sdc import SMALL_CELL, Relations, bounds, determined_cells, disclosed_cells, protect
 from chu_platform.sdc.cell_masks import Measures, mask
+from chu_platform.sdc.suppression import Protection
 from chu_platform_tests.sdc.synthetic_tables import grid
-
-pytestmark = pytest.mark.unit
 
 
 def _protect(relations: Relations, *values: float) -> list[int]:
@@ -31,40 +30,49 @@ def _assert_remainders(relations: Relations, values: NDArray[np.float64], mask: 
             assert values[hidden].sum() - np.minimum(values[hidden], 1).sum() > SMALL_CELL
 
 
+@pytest.mark.unit
 def test_without_small_cells_nothing_is_masked() -> None:
     assert _protect(Relations.of((0, [1, 2])), 50, 20, 30) == []
 
 
+@pytest.mark.unit
 def test_for_one_small_child_its_smallest_sibling_is_masked_too() -> None:
     assert _protect(Relations.of((0, [1, 2, 3])), 65, 5, 20, 40) == [1, 2]
 
 
+@pytest.mark.unit
 def test_for_two_small_children_with_a_small_sum_a_third_is_masked() -> None:
     assert _protect(Relations.of((0, [1, 2, 3, 4])), 67, 3, 4, 20, 40) == [1, 2, 3]
 
 
+@pytest.mark.unit
 def test_two_small_children_with_a_large_sum_are_enough() -> None:
     assert _protect(Relations.of((0, [1, 2, 3])), 55, 8, 7, 40) == [1, 2]
 
 
+@pytest.mark.unit
 def test_if_all_children_are_one_their_sum_is_masked_too() -> None:
     assert _protect(Relations.of((0, list(range(1, 13)))), 12, *[1] * 12) == list(range(13))
 
 
+@pytest.mark.unit
 def test_a_single_child_is_masked_with_its_parent() -> None:
     # Cells 0 = 1 + 3 + 4 and 1 = 2: cells 1 and 2 need another masked cell, since 0 is published.
     assert _protect(Relations.of((0, [1, 3, 4]), (1, [2])), 64, 4, 4, 20, 40) == [1, 2, 3]
 
 
+@pytest.mark.unit
 def test_a_small_total_is_masked_with_everything_below() -> None:
     assert _protect(Relations.of((0, [1, 2])), 9, 4, 5) == [0, 1, 2]
 
 
+@pytest.mark.unit
 def test_a_two_by_two_table_needs_all_its_inner_cells() -> None:
     values, relations = grid(np.array([[3.0, 20.0], [30.0, 40.0]]))
     assert np.flatnonzero(protect(values, values <= 10, relations)).tolist() == [0, 1, 3, 4]
 
 
+@pytest.mark.unit
 def test_a_remainder_is_large_enough_through_two_levels() -> None:
     # Cells 0 = 1 + 2, 1 = 3 + 4, 2 = 5 + 6. With 1, 2, 3 and 5 masked, cells 0 - 4 - 6 would give 3 + 4 = 7.
     relations = Relations.of((0, [1, 2]), (1, [3, 4]), (2, [5, 6]))
@@ -73,6 +81,7 @@ def test_a_remainder_is_large_enough_through_two_levels() -> None:
     assert mask[4] or mask[6] or mask[0]
 
 
+@pytest.mark.unit
 def test_cells_that_several_sums_determine_together_are_protected() -> None:
     # Each sum has two masked cells and a large remainder, but the three sums together determine all three cells.
     relations = Relations.of((3, [0, 1]), (4, [1, 2]), (5, [0, 2]))
@@ -82,6 +91,7 @@ def test_cells_that_several_sums_determine_together_are_protected() -> None:
     assert np.flatnonzero(mask).tolist() == [0, 1, 2, 4]
 
 
+@pytest.mark.unit
 def test_every_measure_has_a_large_remainder() -> None:
     relations = Relations.of((0, [1, 2, 3]))
     events, days = np.array([60.0, 8.0, 9.0, 43.0]), np.array([20.0, 3.0, 3.0, 14.0])
@@ -90,6 +100,7 @@ def test_every_measure_has_a_large_remainder() -> None:
     assert np.flatnonzero(protect(np.column_stack([events, days]), small, relations)).tolist() == [1, 2, 3]
 
 
+@pytest.mark.unit
 def test_masked_fractions_may_all_be_at_their_least_value() -> None:
     # A reader who knows that each share is at least a half would know that each is a half.
     relations = Relations.of((0, list(range(1, 41))))
@@ -97,6 +108,7 @@ def test_masked_fractions_may_all_be_at_their_least_value() -> None:
     assert np.flatnonzero(protect(values, values < 10, relations)).tolist() == list(range(41))
 
 
+@pytest.mark.unit
 def test_a_fraction_does_not_make_the_counts_beside_it_fractions() -> None:
     # Twelve parts of 1 and a half: with the lower bound 0 for all, the sum could be published.
     relations = Relations.of((0, list(range(1, 14))))
@@ -104,10 +116,12 @@ def test_a_fraction_does_not_make_the_counts_beside_it_fractions() -> None:
     assert protect(values, values < 10, relations).all()
 
 
+@pytest.mark.unit
 def test_a_zero_does_not_protect_other_cells() -> None:
     assert _protect(Relations.of((0, [1, 2, 3])), 45, 5, 0, 40) == [1, 3]
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("seed", range(6))
 def test_the_attacker_learns_nothing_from_random_tables(seed: int) -> None:
     random = np.random.default_rng(seed)
@@ -130,6 +144,7 @@ def test_the_attacker_learns_nothing_from_random_tables(seed: int) -> None:
     assert masked > 50, "or this tests next to nothing"
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("seed", range(3))
 def test_the_attacker_learns_nothing_from_random_fractional_tables(seed: int) -> None:
     random = np.random.default_rng(seed)
@@ -145,6 +160,28 @@ def test_the_attacker_learns_nothing_from_random_fractional_tables(seed: int) ->
     assert masked > 50, "or this tests next to nothing"
 
 
+@pytest.mark.unit
+def test_what_is_known_of_other_masks_does_not_change_the_answer() -> None:
+    """Two tables in one: the masks of one of them are tested with each mask of the other."""
+    random = np.random.default_rng(1)
+    one, sums = grid(random.poisson(random.gamma(0.5, 40.0, (4, 3))).astype(np.float64))
+    n = len(one)
+    shifted = Relations(sums.parents + n, sums.starts, sums.children + n)
+    values, relations = np.concatenate([one, one]), Relations.concat([sums, shifted])
+    mask = protect(one, one <= SMALL_CELL, sums)
+    without = [np.where(np.arange(n) == cell, False, mask) for cell in np.flatnonzero(mask & (one > SMALL_CELL))]
+    every = Protection(values, relations)
+    found = {
+        (i, j): every.holds(np.concatenate([left, right]))
+        for i, left in enumerate([mask, *without])
+        for j, right in enumerate([mask, *without])
+    }
+    alone = [Protection(one, sums).holds(part) for part in (mask, *without)]
+    assert found == {(i, j): alone[i] and alone[j] for i, j in found}
+    assert alone[0] and not any(alone[1:]) and len(alone) > 2
+
+
+@pytest.mark.unit
 def test_inconsistent_input_is_rejected() -> None:
     relations, small = Relations.of((0, [1, 2])), np.zeros(3, np.bool_)
     with pytest.raises(ValueError, match="do not hold"):
@@ -157,6 +194,7 @@ def test_inconsistent_input_is_rejected() -> None:
         protect(np.array([5.0, 5.0]), small[:2], Relations.of((0, [2])))
 
 
+@pytest.mark.unit
 def test_a_mask_of_indicators_that_do_not_fit_together_names_the_cause_and_no_figure() -> None:
     """As when one of them was made from other facts: the whole is not the sum of its parts."""
     parts = pa.table({"code": ["whole", "a", "b"], "events": [4711.0, 2000.0, 1000.0]})
