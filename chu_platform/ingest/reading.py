@@ -34,6 +34,7 @@ from chu_platform.ingest.delivered import (
 )
 from chu_platform.ingest.opposed_rows import opposed_condition, without_opposed
 from chu_platform.ingest.oppositions import Oppositions
+from chu_platform.ingest.reading_session import reading_connection
 from chu_platform.ingest.reject_history import Reject
 from chu_platform.ingest.row_sql import CONTRADICTORY, REPEATS, RowSql
 from chu_platform.ingest.understanding import MAX_NAMED_LINES, Misunderstood, misunderstood, rejected_values
@@ -41,14 +42,10 @@ from chu_platform.tables.duckdb_sql import sql_name, sql_text
 from chu_platform.tables.partitions import PartitionRange, TouchedPartitions
 from chu_platform.tables.table import Table
 
-MEMORY_LIMIT = "2GB"
 # From a relation of rows, its number of rows and the partitions in which they are not the committed ones; None: all.
 FindChanged = Callable[[duckdb.DuckDBPyConnection, str], tuple[int, TouchedPartitions | None]]
 # Called before a file or table is read: its name, its size in bytes, and how much of it has been read in percent.
 Watch = Callable[[str, int, Callable[[], float]], None]
-# Rows of a partition that DuckDB buffers before it writes a row group. The default is four times as many: with fifty
-# partitions, the buffers then exceed the memory limit, and DuckDB moves rows to temporary files.
-BUFFERED_ROWS = 122_880
 # Disk errors of the operating system. Other DuckDB messages are not passed on, because they may quote rows.
 DISK_ERROR = re.compile(
     r"No space left on device|File too large|Disk quota exceeded|Permission denied|Input/output error"
@@ -270,14 +267,8 @@ def read(
         (
             nullcontext(iter(())) if context.nothing else source.reader.open(source.expected(table.columns), context)
         ) as files,
-        duckdb.connect() as connection,
+        reading_connection(context.scratch, _size(source, context)) as connection,
     ):
-        connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
-        connection.execute(f"SET temp_directory = {sql_text(str(context.scratch))}")
-        connection.execute(f"SET partitioned_write_flush_threshold = {BUFFERED_ROWS}")
-        # Measures the progress of a query, without printing it.
-        connection.execute("SET enable_progress_bar = true")
-        connection.execute("SET enable_progress_bar_print = false")
         withdrawn = None
         withdrawal_keys: Sequence[str] = ()
         if source.withdrawals:
@@ -339,6 +330,14 @@ def read(
     return reading
 
 
+def _size(source: Delivered, context: ReadingContext) -> int | None:
+    """The bytes of the delivered files that may be read; None of a database."""
+    if source.reader.database is not None:
+        return None
+    lists = [delivered_rows(w.listed).reader for w in [source.withdrawals] if w]
+    return sum(file.stat().st_size for reader in (source.reader, *lists) for file in reader.copies(context.pack))
+
+
 def _partition_of(
     connection: duckdb.DuckDBPyConnection, table: Table, source: Delivered, file: LeftOut
 ) -> Mapping[str, str | None]:
@@ -357,9 +356,9 @@ def _load_withdrawals(
     Raises ChuError when a row of a list cannot be read: what it withdraws would be kept.
     """
     source = delivered_rows(withdrawals.listed)
-    connection.execute('CREATE TABLE withdrawn(file VARCHAR, key VARCHAR, "group" VARCHAR, is_incomplete BOOLEAN)')
+    connection.execute('CREATE TEMP TABLE withdrawn(file VARCHAR, key VARCHAR, "group" VARCHAR, is_incomplete BOOLEAN)')
     connection.execute(
-        "CREATE TABLE delivered_groups(delivered_group VARCHAR, withdrawn_rows BIGINT, withdrawn_keys VARCHAR[])"
+        "CREATE TEMP TABLE delivered_groups(delivered_group VARCHAR, withdrawn_rows BIGINT, withdrawn_keys VARCHAR[])"
     )
     files = []
     quiet = replace(context, log=lambda _: None)
@@ -466,7 +465,7 @@ def _without_repeats(
     if not table.key or not connection.execute(sql.repeated_key()).fetchall():
         return sql
     connection.execute("SET preserve_insertion_order = true")
-    connection.execute(f"CREATE OR REPLACE TABLE {REPEATS} AS {sql.repeats()}")
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {REPEATS} AS {sql.repeats()}")
     repeated, contradictory = connection.execute(
         f"SELECT count(*), count(*) FILTER (reason = '{CONTRADICTORY}') FROM {REPEATS}"
     ).fetchall()[0]
