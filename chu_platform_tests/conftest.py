@@ -19,7 +19,7 @@ from chu_platform.demo.pack import write_pack
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.scheduling import ByFile, order_files
 from chu_platform_tests.seeds import VARIABLE, choose_seed
-from chu_platform_tests.tiers import forbid_processes, require_tiers
+from chu_platform_tests.tiers import forbid_processes, left_out, require_tiers
 
 CARE = "care"
 # The key of the pseudonyms of the made lake: pipeline/golden_rows.json was recorded with it.
@@ -39,6 +39,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile | Non
 
 def pytest_report_header() -> str:
     return f"seed of random draws: {choose_seed()} ({VARIABLE} draws the same again)"
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Import no file of which no test is wanted."""
+    if collection_path.suffix != ".py" or not collection_path.name.startswith("test_"):
+        return None
+    return left_out(collection_path.read_text(encoding="utf-8"), config.getoption("markexpr")) or None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from chu_platform_tests.scheduling import FIRST, ROOT
-from chu_platform_tests.tiers import TIERS, problem_of
+from chu_platform_tests.tiers import TIERS, left_out, problem_of
 
 pytestmark = pytest.mark.unit
 
@@ -40,6 +40,14 @@ def test_a_unit_test_cannot_start_a_process_or_connect() -> None:
             one.bind(("127.0.0.1", 0))
         with pytest.raises(AssertionError, match="opens no connection"):
             one.connect(("127.0.0.1", 9))
+
+
+def test_a_file_is_left_out_if_none_of_its_tests_is_wanted() -> None:
+    one, both, none = "pytestmark = pytest.mark.system", "@pytest.mark.unit\n@pytest.mark.integration", "no marker"
+    assert left_out(one, "unit") and left_out(one, "not system") and not left_out(one, "system")
+    assert not left_out(both, "unit") and not left_out(both, "not system") and left_out(both, "system")
+    assert not any(left_out(text, "") or left_out(text, "unit and not slow") for text in (one, both))
+    assert not any(left_out(none, expression) for expression in ("unit", "not system", "system"))
 
 
 def test_the_files_that_start_first_exist() -> None:

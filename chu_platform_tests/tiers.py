@@ -29,6 +29,17 @@ def problem_of(markers: Sequence[str], fixtures: Sequence[str]) -> str | None:
     return None
 
 
+def left_out(text: str, expression: str) -> bool:
+    """Whether no test of a file with this text can be in the tiers that a run of `expression` (`-m`) asks for.
+
+    To import all files takes longer than most of their unit tests. A file that names no tier is never left out, so that
+    `require_tiers` finds it.
+    """
+    named = {name for name in TIERS if f"mark.{name}" in text}
+    asked = {"unit": {"unit"}, "not system": {"unit", "integration"}, "system": {"system"}}.get(expression, {*TIERS})
+    return bool(named) and not named & asked
+
+
 def require_tiers(items: Sequence[pytest.Item]) -> None:
     """Raise UsageError when a test has no tier, several, or one that its fixtures contradict."""
     found = {
