@@ -20,7 +20,6 @@ from pydantic import SecretStr
 
 from chu_platform.automation import arriving_files
 from chu_platform.automation.arriving_files import INTERVAL_SECONDS, SensorState
-from chu_platform.automation.build_definitions import build_defs
 from chu_platform.automation.fingerprints_job import FINGERPRINTS
 from chu_platform.automation.waits import MAX_ATTEMPTS, WAITS
 from chu_platform.errors import ChuError
@@ -30,6 +29,7 @@ from chu_platform.pseudonymisation.lake_key import lake_key
 from chu_platform.settings import Settings
 from chu_platform.storage.held_deliveries import Held, HeldDeliveries, Shrunk
 from chu_platform.storage.lake import Lake
+from chu_platform_tests.graph.built import repository
 from chu_platform_tests.pipeline.home import Home
 
 pytestmark = pytest.mark.integration
@@ -439,14 +439,14 @@ def test_dagster_accepts_the_requests(sensor: Sensor, monkeypatch: pytest.Monkey
     monkeypatch.setattr(time, "time", lambda: sensor.now)
     sensor.drop(STAYS, b"whole")
     sensor.drop(DEATHS, b"1;2")
-    repository = build_defs().get_repository_def()
+    defined = repository()
     started: list[str | None] = []
     cursor = None
     with dg.DagsterInstance.ephemeral() as instance:
         for _ in range(3):
             sensor.now += INTERVAL_SECONDS
-            context = dg.build_sensor_context(instance=instance, cursor=cursor, repository_def=repository)
-            tick = repository.get_sensor_def("arriving_files").evaluate_tick(context)
+            context = dg.build_sensor_context(instance=instance, cursor=cursor, repository_def=defined)
+            tick = defined.get_sensor_def("arriving_files").evaluate_tick(context)
             cursor = tick.cursor
             started += [request.job_name for request in tick.run_requests or ()]
     assert started == ["fingerprints", "read_files_by_death_year"]

@@ -8,7 +8,6 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from chu_platform.automation.build_definitions import build_defs
 from chu_platform.automation.failed_runs import ATTEMPT_TAG, evaluate
 from chu_platform.automation.waits import MAX_ATTEMPTS, WAITS
 from chu_platform.graph.asset_keys import key_of
@@ -20,6 +19,7 @@ from chu_platform.sources.activite_professionnel_sante import activite_professio
 from chu_platform.sources.professionnel_sante import professionnel_sante as people
 from chu_platform.storage.lake import Lake
 from chu_platform.tables.table import Table
+from chu_platform_tests.graph.built import repository
 
 pytestmark = pytest.mark.integration
 
@@ -162,9 +162,9 @@ def test_only_the_tables_that_may_be_cured_are_tried_again(blocked: Platform) ->
 
 
 def test_dagster_accepts_the_requests(blocked: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
-    repository = build_defs().get_repository_def()
-    sensor = repository.get_sensor_def("failed_runs_again")
-    context = dg.build_sensor_context(instance=blocked.instance, repository_def=repository)
+    defined = repository()
+    sensor = defined.get_sensor_def("failed_runs_again")
+    context = dg.build_sensor_context(instance=blocked.instance, repository_def=defined)
     assert sensor.evaluate_tick(context).skip_message == "no table has failed"
     assert not blocked.run()
     ended = blocked.now

@@ -8,7 +8,6 @@ import dagster as dg
 import pytest
 
 from chu_platform.automation.arriving_files import reading_units, with_what_follows
-from chu_platform.automation.build_definitions import build_defs
 from chu_platform.automation.following import first_run, following_job_name
 from chu_platform.automation.jobs import reading_job_name
 from chu_platform.catalogue import catalogue
@@ -25,9 +24,9 @@ from chu_platform.sources.deces import deces
 from chu_platform.sources.hospitalisations import hospitalisations
 from chu_platform.tables.partitions import DEATH_YEARS, MONTHLY, PARTITION_SCHEMES
 from chu_platform.tables.table import Layer, Table
+from chu_platform_tests.graph.built import repository
 from chu_platform_tests.pipeline.home import Home
 
-REPOSITORY = build_defs().get_repository_def()
 DEATHS = kpi_deaths_by_region.exact
 
 
@@ -70,7 +69,7 @@ def test_tables_of_another_partition_scheme_are_left_for_the_next_run() -> None:
 @pytest.mark.unit
 @pytest.mark.parametrize("partition_scheme", [None, *PARTITION_SCHEMES])
 def test_no_job_of_the_daemon_makes_an_edition(partition_scheme: None) -> None:
-    selected = REPOSITORY.get_job(following_job_name(partition_scheme)).asset_layer.selected_asset_keys
+    selected = repository().get_job(following_job_name(partition_scheme)).asset_layer.selected_asset_keys
     assert not {key_of(t) for t in catalogue() if t.in_editions} & selected
     assert {key_of(t) for t in catalogue() if t.layer is Layer.REPORTS} < selected
 
@@ -84,8 +83,8 @@ class Platform:
 
     def tick(self) -> Sequence[dg.RunRequest] | str:
         """The request of the sensor in its first evaluation, or why there is none."""
-        context = dg.build_sensor_context(instance=self.instance, repository_def=REPOSITORY)
-        data = REPOSITORY.get_sensor_def("follow_upstream").evaluate_tick(context)
+        context = dg.build_sensor_context(instance=self.instance, repository_def=repository())
+        data = repository().get_sensor_def("follow_upstream").evaluate_tick(context)
         return data.run_requests or str(data.skip_message)
 
     def make(self, table: Table) -> None:
@@ -134,5 +133,5 @@ def test_a_corrected_file_starts_one_run_of_all_that_follows(platform: Platform)
     reports = [t for t in catalogue() if t.layer is Layer.REPORTS] if len(together) == len(follow) else []
     assert asked.asset_selection == [key_of(made) for t in (*together, *reports) for made in t.outputs]
     # While another run may write, the reading is a run of its own.
-    platform.instance.create_run_for_job(REPOSITORY.get_job("maintenance"), status=dg.DagsterRunStatus.STARTED)
+    platform.instance.create_run_for_job(repository().get_job("maintenance"), status=dg.DagsterRunStatus.STARTED)
     assert request() == reading

@@ -3,7 +3,6 @@
 import dagster as dg
 import pytest
 
-from chu_platform.automation.build_definitions import build_defs
 from chu_platform.automation.jobs import MAIN_JOBS, main_job_name
 from chu_platform.automation.main_job import plan_runs
 from chu_platform.catalogue import catalogue
@@ -11,6 +10,7 @@ from chu_platform.graph.asset_keys import key_of
 from chu_platform.graph.dagster_instance import GROUP_TAG, MAIN_JOB
 from chu_platform.tables.partitions import CAMPAIGNS, DEATH_YEARS, MONTHLY
 from chu_platform.tables.table import Layer, Table
+from chu_platform_tests.graph.built import repository
 from chu_platform_tests.pipeline.home import Home
 
 TABLES = [t for t in catalogue() if t.layer is not Layer.REPORTS and not t.in_editions]
@@ -39,9 +39,9 @@ def test_tables_without_partitions_need_no_run_of_a_partition_scheme() -> None:
 
 @pytest.mark.unit
 def test_the_jobs_of_the_main_job_have_all_tables() -> None:
-    repository = build_defs().get_repository_def()
+    defined = repository()
     for scheme in (None, MONTHLY, DEATH_YEARS, CAMPAIGNS):
-        selected = repository.get_job(main_job_name(scheme)).asset_layer.selected_asset_keys
+        selected = defined.get_job(main_job_name(scheme)).asset_layer.selected_asset_keys
         wanted = [t for t in catalogue() if t.asset_scheme in (None, scheme)]
         assert selected == {key_of(made) for t in wanted for made in t.outputs}
 
@@ -58,6 +58,6 @@ def test_the_runs_of_a_command_have_names_and_the_same_tag(made: Home) -> None:
 @pytest.mark.unit
 def test_no_other_run_counts_as_one_of_the_main_job() -> None:
     """The release makes a new edition, unless its run is one of the main job."""
-    jobs = [job.name for job in build_defs().get_repository_def().get_all_jobs()]
+    jobs = [job.name for job in repository().get_all_jobs()]
     assert {name for name in jobs if name.startswith(MAIN_JOB)} == NAMES
-    assert isinstance(build_defs().resolve_job_def(MAIN_JOB), dg.JobDefinition)
+    assert isinstance(repository().get_job(MAIN_JOB), dg.JobDefinition)

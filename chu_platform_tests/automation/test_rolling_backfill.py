@@ -5,7 +5,6 @@ import re
 import dagster as dg
 import pytest
 
-from chu_platform.automation.build_definitions import build_defs
 from chu_platform.automation.rolling_backfill import (
     ROLLING_BACKFILL,
     TAG,
@@ -23,6 +22,7 @@ from chu_platform.kpis.kpi_deaths_by_region import EXACT as DEATHS
 from chu_platform.sources.patient import patient
 from chu_platform.tables.partitions import MONTHLY
 from chu_platform.tables.table import Layer
+from chu_platform_tests.graph.built import repository
 
 pytestmark = pytest.mark.unit
 
@@ -52,16 +52,16 @@ def test_the_months_are_the_last_ones_and_the_years_contain_them(months: int) ->
 
 
 def test_one_backfill_runs_at_a_time() -> None:
-    repository = build_defs().get_repository_def()
+    defined = repository()
     assert rolling_backfill_nightly.job_name == ROLLING_BACKFILL.name
     with dg.DagsterInstance.ephemeral() as instance:
-        said = start(instance, repository, 2, "a run")
-        assert start(instance, repository, 2, "a later run").endswith("has not ended: no other one is started")
+        said = start(instance, defined, 2, "a run")
+        assert start(instance, defined, 2, "a later run").endswith("has not ended: no other one is started")
         (backfill,) = instance.get_backfills()
     assert said.startswith(f"backfill {backfill.backfill_id}: {backfill.title}, ")
     assert backfill.tags == {TAG: "a run"}
     assert backfill.title == f"rolling_backfill of 2 months until {MONTHLY.keys[-1]}"
-    target = backfill.get_asset_backfill_data(repository.asset_graph).target_subset
+    target = backfill.get_asset_backfill_data(defined.asset_graph).target_subset
     months = target.get_partitions_subset(key_of(fact_consultation))
     assert list(months.get_partition_keys()) == list(MONTHLY.keys[-2:])
     assert key_of(patient) in target.non_partitioned_asset_keys

@@ -15,6 +15,7 @@ import pytest
 from deltalake import DeltaTable
 
 from chu_platform import definitions, french
+from chu_platform.catalogue import catalogue
 from chu_platform.committee import report_assets
 from chu_platform.committee.advice import cost_model
 from chu_platform.committee.check_list import NAME as CHECK_LIST
@@ -25,7 +26,6 @@ from chu_platform.committee.livrable1 import LIVRABLE_1
 from chu_platform.committee.livrable2 import LIVRABLE_2
 from chu_platform.committee.preconisations import PRECONISATIONS
 from chu_platform.committee.write_reports import write_reports
-from chu_platform.describe_catalogue import described_catalogue
 from chu_platform.errors import ChuError
 from chu_platform.graph.dagster_instance import open_instance
 from chu_platform.settings import Settings, load_settings
@@ -36,7 +36,6 @@ pytestmark = pytest.mark.integration
 
 DAY: Final = datetime.date(2026, 11, 30)
 SQL: Final = "python -m chu_platform.committee.sql "
-CATALOGUE: Final = described_catalogue()
 REPORTS: Final = (LIVRABLE_1, LIVRABLE_2, PRECONISATIONS)
 
 
@@ -183,7 +182,7 @@ def _computed(home: Home, command: str) -> list[tuple[Any, ...]]:
 
 
 def _by_name() -> Mapping[str, str]:
-    return {f"{t.layer}.{t.name}": t.folder for t in CATALOGUE.tables}
+    return {f"{t.layer}.{t.name}": t.folder for made in catalogue() for t in made.outputs}
 
 
 def _possible(value: object) -> set[str]:
@@ -213,7 +212,7 @@ def test_cardinalities_are_those_of_the_rows(made: Home, livrable1: Element, fol
 
 
 def _column(home: Home, identifier: str, column: str) -> list[Any]:
-    table = CATALOGUE.table(identifier).folder
+    table = next(t for made in catalogue() for t in made.outputs if f"{t.layer}/{t.name}" == identifier).folder
     return list(DeltaTable(home.folder / "lake" / table).to_pyarrow_table(columns=[column])[column].to_pylist())
 
 

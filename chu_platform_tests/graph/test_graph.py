@@ -9,15 +9,14 @@ from graphlib import TopologicalSorter
 import dagster as dg
 import pytest
 
-from chu_platform.automation.build_definitions import build_defs
 from chu_platform.catalogue import catalogue, declared_at
 from chu_platform.graph.asset_keys import key_of
 from chu_platform.graph.maintenance_assets import GROUP
 from chu_platform.tables.table import Layer, Table
+from chu_platform_tests.graph.built import repository
 from chu_platform_tests.graph.golden import GOLDEN, graph
 
 EVERY = [made for table in catalogue() for made in table.outputs]
-ASSETS = build_defs().resolve_asset_graph()
 
 
 @pytest.mark.unit
@@ -29,11 +28,11 @@ def test_the_graph_is_the_reviewed_graph() -> None:
 @pytest.mark.unit
 @pytest.mark.parametrize("table", EVERY, ids=lambda t: f"{t.layer}/{t.name}")
 def test_every_table_has_an_owner_a_freshness_policy_and_a_check(table: Table) -> None:
-    node = ASSETS.get(key_of(table))
+    node = repository().asset_graph.get(key_of(table))
     assert all(owner.startswith("team:") for owner in node.owners)
     assert len(node.owners) == 1
     assert isinstance(node.freshness_policy, dg.FreshnessPolicy)
-    assert ASSETS.get_check_keys_for_assets({key_of(table)})
+    assert repository().asset_graph.get_check_keys_for_assets({key_of(table)})
 
 
 # The packages that declare the tables of a layer, if their names differ from the layer.
@@ -52,7 +51,7 @@ FOLDERS = {
 @pytest.mark.unit
 @pytest.mark.parametrize("table", EVERY, ids=lambda t: f"{t.layer}/{t.name}")
 def test_the_ui_shows_the_metadata_of_a_table(table: Table) -> None:
-    node = ASSETS.get(key_of(table))
+    node = repository().asset_graph.get(key_of(table))
     assert node.group_name == table.layer.value
     assert node.description
     assert node.kinds >= {"deltalake"}
@@ -87,7 +86,8 @@ def test_the_link_to_the_code_points_at_the_declaration(table: Table) -> None:
 
 @pytest.mark.unit
 def test_each_layer_has_one_asset_of_maintenance_after_its_tables() -> None:
-    found = {key.path[1]: ASSETS.get(key).parent_keys for key in ASSETS.get_all_asset_keys() if key.path[0] == GROUP}
+    assets = repository().asset_graph
+    found = {key.path[1]: assets.get(key).parent_keys for key in assets.get_all_asset_keys() if key.path[0] == GROUP}
     assert found == {layer.value: {key_of(t) for t in EVERY if t.layer is layer} for layer in {t.layer for t in EVERY}}
 
 
@@ -95,8 +95,8 @@ def test_each_layer_has_one_asset_of_maintenance_after_its_tables() -> None:
 def test_the_groups_have_an_order() -> None:
     """Collapsed, the graph has no cycle: if tables of one group need those of another, then never the other way."""
     needed: dict[str, set[str]] = {}
-    for node in ASSETS.asset_nodes:
-        parents = {ASSETS.get(key).group_name for key in node.parent_keys}
+    for node in repository().asset_graph.asset_nodes:
+        parents = {repository().asset_graph.get(key).group_name for key in node.parent_keys}
         needed.setdefault(node.group_name, set()).update(parents - {node.group_name})
     assert list(TopologicalSorter(needed).static_order())
 
@@ -105,7 +105,7 @@ def test_the_groups_have_an_order() -> None:
 def test_rejects_depend_on_their_source_alone() -> None:
     rejects = [(t, table) for table in catalogue() for t in table.outputs if t is not table]
     assert rejects
-    assert all(ASSETS.get(key_of(t)).parent_keys == {key_of(table)} for t, table in rejects)
+    assert all(repository().asset_graph.get(key_of(t)).parent_keys == {key_of(table)} for t, table in rejects)
 
 
 @pytest.mark.integration
