@@ -18,8 +18,6 @@ from chu_platform.sdc.primary_rules import PrimaryRules, Quantiles
 from chu_platform.tables.columns import arrow_schema
 from chu_platform_tests.ingest.real_files import CASES, needs_cases
 
-pytestmark = pytest.mark.unit
-
 Row = Mapping[str, Any]
 Key = tuple[object, ...]
 Shown = Mapping[Key, Row]
@@ -135,6 +133,7 @@ def delivered(publication: str) -> Sequence[Row]:
         ]
 
 
+@pytest.mark.integration
 @needs_cases
 def test_two_publications_that_differ_by_one_stay_disclose_nobody() -> None:
     made = Editions()
@@ -150,6 +149,7 @@ def test_two_publications_that_differ_by_one_stay_disclose_nobody() -> None:
     assert not list(differences_disclosed(monday, tuesday))
 
 
+@pytest.mark.integration
 def test_a_correction_below_one_per_cent_waits_and_is_shown_when_it_has_grown() -> None:
     made = Editions()
     made.release([row("region", "84", 2000), row("department", "69", 1200), row("department", "01", 800)])
@@ -171,6 +171,7 @@ def test_a_correction_below_one_per_cent_waits_and_is_shown_when_it_has_grown() 
     assert not any(list(differences_disclosed(a, b)) for a, b in itertools.combinations(made.shown, 2))
 
 
+@pytest.mark.unit
 def test_a_small_change_is_not_the_difference_of_two_large_ones() -> None:
     """The region has one more, which its departments would give: 12 more in one, 11 fewer in the other."""
     made = Editions()
@@ -183,6 +184,7 @@ def test_a_small_change_is_not_the_difference_of_two_large_ones() -> None:
     assert not any(r["is_exposed"] for r in made.decision.to_pylist())
 
 
+@pytest.mark.unit
 def test_a_measure_that_has_not_changed_is_no_secret() -> None:
     """Department 69 loses a patient and no event: its events follow from the others, and were released."""
     made = Editions()
@@ -201,6 +203,7 @@ def test_a_measure_that_has_not_changed_is_no_secret() -> None:
     assert not any(r["is_exposed"] for r in made.decision.to_pylist())
 
 
+@pytest.mark.integration
 def test_a_masked_cell_is_shown_later_only_with_another_figure() -> None:
     made = Editions()
     made.release([row("region", "84", 2000), row("department", "69", 1200), row("department", "01", 800)])
@@ -221,6 +224,7 @@ def test_a_masked_cell_is_shown_later_only_with_another_figure() -> None:
     assert not any(list(differences_disclosed(a, b)) for a, b in itertools.combinations(made.shown, 2))
 
 
+@pytest.mark.unit
 def test_a_secondary_cell_stays_masked_when_other_cells_would_protect() -> None:
     """Region 300 = 5 + 95 + 200: the second edition must not show the cell that protected the small one."""
     made = Editions()
@@ -247,6 +251,7 @@ def test_a_secondary_cell_stays_masked_when_other_cells_would_protect() -> None:
     assert not second[key_of(row("department", "69", 0))]["is_masked"]
 
 
+@pytest.mark.unit
 def test_new_patients_change_no_released_rate() -> None:
     made = Editions()
     first = made.release([row("region", "84", 2000), row("department", "69", 1200), row("department", "01", 800)])
@@ -269,6 +274,7 @@ def test_new_patients_change_no_released_rate() -> None:
     assert [r["rate"] for r in third.values()] == pytest.approx([420.0, 240.0, 170.0, 10.0])
 
 
+@pytest.mark.unit
 def test_a_quantile_over_few_professionals_is_in_no_row() -> None:
     """Also not in a row that stays as it was: an edition before the rule showed it."""
     candidates = [row("region", "84", 3000), row("department", "69", 1800), row("department", "01", 1200)]
@@ -332,6 +338,7 @@ def months_until(last: date, monthly: Mapping[str, Sequence[int]], base: int) ->
     return [r for r in found if r["events"]]
 
 
+@pytest.mark.integration
 def test_a_year_of_monthly_editions_masks_nothing_that_was_shown(seed: int) -> None:
     """Each month adds its events and new patients. One department is so small that its year adds fewer than 11."""
     random = np.random.default_rng(seed)
@@ -361,6 +368,7 @@ def test_a_year_of_monthly_editions_masks_nothing_that_was_shown(seed: int) -> N
     assert made.shown[-1][("all", date(2018, 1, 1), "region", "84")]["period_end"] == date(2020, 1, 1)
 
 
+@pytest.mark.unit
 def test_a_row_that_repeats_a_figure_is_masked_where_the_figure_is_that_of_an_earlier_edition() -> None:
     """The region keeps its figure, since a small correction waits: a row that repeats the present one would tell it."""
     repeats = ["SELECT c.id, p.id FROM cell c JOIN cell p ON c.level = 'part' AND p.level = 'region'"]

@@ -27,7 +27,7 @@ from chu_platform.ingest.line_structure import MAX_RECORD_LENGTH
 from chu_platform.tables.duckdb_sql import sql_path, sql_text
 from chu_platform_tests.seeds import choose_seed, in_ci
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.integration
 
 SEPARATORS: Final = (";", ",", "|", "\t")
 WIDTHS: Final = st.integers(1, 4)

@@ -19,8 +19,6 @@ from chu_platform.recomputation.excess_figures import recomputed_excess
 from chu_platform.references import mortality_episode
 from chu_platform_tests.facts.registers import department_table, population_table, quotients_table, register
 
-pytestmark = pytest.mark.unit
-
 YEARS = (*range(1996, 2005), *range(2014, 2021))
 # The register of 1999 has too many deaths, and that of 2020 ends in March.
 NOT_COMPARABLE = (1999, 2020)
@@ -117,6 +115,7 @@ def days(month: date) -> int:
     return monthrange(month.year, month.month)[1]
 
 
+@pytest.mark.integration
 def test_expected_deaths_equal_a_computation_in_plain_python(
     rows: dict[Key, dict[str, Any]], counts: tuple[dict[Key, int], dict[tuple[int, str, str], float]]
 ) -> None:
@@ -165,6 +164,7 @@ def negative_binomial(shape: float, share: float, k: int) -> float:
     )
 
 
+@pytest.mark.unit
 @pytest.mark.parametrize(
     ("month", "code", "sex"),
     [
@@ -212,6 +212,7 @@ def test_the_limits_equal_a_computation_in_plain_python(
     assert row["p_score_low"] == pytest.approx(100 * row["excess_low"] / expected, rel=1e-9)
 
 
+@pytest.mark.unit
 def test_extra_deaths_of_august_2003(rows: dict[Key, dict[str, Any]]) -> None:
     august = rows[date(2003, 8, 1), "all", "all"]
     assert august["excess"] == pytest.approx(HEAT_DEATHS, rel=0.03)
@@ -222,6 +223,7 @@ def test_extra_deaths_of_august_2003(rows: dict[Key, dict[str, Any]]) -> None:
     assert {(r["period_start"].year, r["period_start"].month) for r in rows.values() if r["episode"]} == EPISODES
 
 
+@pytest.mark.unit
 def test_an_episode_among_the_reference_years_does_not_widen_the_interval(rows: dict[Key, dict[str, Any]]) -> None:
     """August 2003 is a reference month of August 2004, with a third more deaths than the others."""
     for code in ("all", "11", "53"):
@@ -232,6 +234,7 @@ def test_an_episode_among_the_reference_years_does_not_widen_the_interval(rows: 
     assert all(r["expected_low"] >= 0 for r in rows.values() if r["expected"] is not None)
 
 
+@pytest.mark.unit
 def test_february_of_a_leap_year_has_a_day_more(rows: dict[Key, dict[str, Any]]) -> None:
     """Most of its reference months have 28 days: as many deaths a day are no excess."""
     february = rows[date(2004, 2, 1), "all", "all"]
@@ -240,6 +243,7 @@ def test_february_of_a_leap_year_has_a_day_more(rows: dict[Key, dict[str, Any]])
     assert february["p_score"] == pytest.approx(march["p_score"], abs=0.5)
 
 
+@pytest.mark.unit
 def test_years_that_are_not_comparable_have_counts_and_a_reason(rows: dict[Key, dict[str, Any]]) -> None:
     for month, code, reason in (
         (date(1999, 1, 1), "all", "à tous les âges"),
@@ -254,6 +258,7 @@ def test_years_that_are_not_comparable_have_counts_and_a_reason(rows: dict[Key, 
     assert (date(2020, 4, 1), "all", "all") not in rows
 
 
+@pytest.mark.unit
 def test_a_gap_in_the_population_is_no_row_and_no_reference_year(rows: dict[Key, dict[str, Any]]) -> None:
     """Mayotte has a population from 2014 on: five years later, deaths are expected there."""
     assert (date(2013, 7, 1), "06", "all") not in rows
@@ -262,6 +267,7 @@ def test_a_gap_in_the_population_is_no_row_and_no_reference_year(rows: dict[Key,
     assert rows[date(2019, 7, 1), "06", "all"]["reference_years"] == "2014, 2015, 2016, 2017, 2018"
 
 
+@pytest.mark.unit
 def test_every_figure_equals_the_recomputation(
     table: pa.Table, counts: tuple[dict[Key, int], dict[tuple[int, str, str], float]]
 ) -> None:
@@ -289,6 +295,7 @@ def test_every_figure_equals_the_recomputation(
     assert len(found) == 2 + 9
 
 
+@pytest.mark.unit
 @pytest.mark.parametrize("rate", [0.5, 5, 100, 3_000, 45_000])
 @pytest.mark.parametrize("between", [0.0, 0.05])
 def test_the_interval_holds_at_least_95_percent(rate: float, between: float) -> None:
@@ -303,6 +310,7 @@ def test_the_interval_holds_at_least_95_percent(rate: float, between: float) -> 
     assert 0.945 <= held <= 0.995
 
 
+@pytest.mark.unit
 @pytest.mark.parametrize("rate", [5, 100, 3_000, 45_000])
 @pytest.mark.parametrize("between", [0.0, 0.05])
 @pytest.mark.parametrize(("episodes", "narrower"), [((4,), 2.0), ((2, 4), 1.3)], ids=["one", "two"])
@@ -329,12 +337,14 @@ def test_the_interval_holds_95_percent_where_reference_years_hold_an_episode(
         assert np.median(high_with - low_with) > narrower * np.median(high - low)
 
 
+@pytest.mark.unit
 def test_fewer_than_three_ordinary_years_have_no_interval() -> None:
     counts = np.array([[10.0, 12.0, np.nan, np.nan, np.nan], [10.0, 12.0, 11.0, np.nan, np.nan]])
     low, high = usual_limits(counts, np.where(np.isnan(counts), np.nan, 1.0), np.ones(2))
     assert np.isnan(low).tolist() == np.isnan(high).tolist() == [True, False]
 
 
+@pytest.mark.unit
 def test_nothing_counted_in_the_reference_years_expects_nothing_and_allows_little() -> None:
     none = (np.zeros((1, 5)), np.ones((1, 5)), np.ones(1))
     low, high = usual_limits(*none)
