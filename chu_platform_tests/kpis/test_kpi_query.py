@@ -88,11 +88,9 @@ def key(row: Row) -> tuple[object, ...]:
     return tuple(row.get(c) for c in ("outcome", "level", "code", "sex", "age_band", "region_code"))
 
 
-@pytest.mark.parametrize(
-    ("name", "period"), [(name, PERIODS[(n + more) % len(PERIODS)]) for n, name in enumerate(RATED) for more in (0, 2)]
-)
+@pytest.mark.parametrize(("name", "period"), list(zip(RATED, PERIODS, strict=True)))
 def test_a_calendar_period_has_the_figures_of_the_table(ask: Ask, made: Home, name: str, period: Period) -> None:
-    """Each indicator with two of the periods, each period with two of the indicators."""
+    """Each indicator with one of the periods."""
     grain, first, last = period
     answers = ask(name, first, last)
     assert len(answers) > 0
@@ -123,7 +121,7 @@ def test_a_year_of_an_indicator_that_is_released_in_another_form(ask: Ask, made:
         assert_same(answer, of_year[key(answer)])
 
 
-@pytest.mark.parametrize("level", ["establishment", "department", "region"])
+@pytest.mark.parametrize("level", ["establishment", "region"])
 def test_one_place_has_the_figures_of_the_table(ask: Ask, made: Home, level: str) -> None:
     row = largest(made, "kpi_consultation_rate_by_establishment", "year", level)
     year = str(row["period_start"].year)
@@ -150,8 +148,14 @@ def test_a_head_gets_their_own_establishment_alone(resources: RunResources, made
             asked(**where)
 
 
-@pytest.mark.parametrize("level", ["chapter", "category", "leaf"])
-@pytest.mark.parametrize("name", ["kpi_consultation_rate_by_diagnosis", "kpi_hospitalisation_rate_by_diagnosis"])
+@pytest.mark.parametrize(
+    ("name", "level"),
+    [
+        ("kpi_consultation_rate_by_diagnosis", "chapter"),
+        ("kpi_hospitalisation_rate_by_diagnosis", "category"),
+        ("kpi_consultation_rate_by_diagnosis", "leaf"),
+    ],
+)
 def test_one_diagnosis_has_the_figures_of_the_table(ask: Ask, made: Home, name: str, level: str) -> None:
     row = largest(made, name, "year", level)
     year = str(row["period_start"].year)

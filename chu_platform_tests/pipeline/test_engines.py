@@ -1,24 +1,30 @@
-"""Both engines make the same tables from the same pack, row by row."""
+"""Both engines make the same tables from the same pack, row by row, and maintain tables in the same way.
+
+Here: the path from deliveries to a masked indicator. All tables: the part `cluster` of the system tests.
+"""
 
 import json
 import os
 import shutil
-from collections.abc import Sequence
-from dataclasses import replace
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
-import pyarrow.compute as pc
 import pytest
 from deltalake import DeltaTable
-from sqlglot import exp, parse_one
 
 from chu_platform.catalogue import catalogue
-from chu_platform.periods.fact_patient_base import fact_patient_base
+from chu_platform.graph.run_resources import RunResources
+from chu_platform.kpis.kpi_satisfaction_by_region import kpi_satisfaction_by_region
+from chu_platform.storage.lake import Lake
 from chu_platform.tables.rows import Query
 from chu_platform.tables.table import Table
 from chu_platform_tests.java import JAVA_OPTIONS, require_java
 from chu_platform_tests.pipeline.home import Home
-from chu_platform_tests.pipeline.lake_rows import differences, rows
+from chu_platform_tests.pipeline.lake_rows import differences, needed_by, rows
 from chu_platform_tests.pipeline.steps import make_again, resources_of
+from chu_platform_tests.storage.test_maintenance import keep_rows_of_rewritten_files
 
 pytestmark = pytest.mark.integration
 
@@ -29,19 +35,6 @@ EVENTS = "events"
 # What a task sends to the driver is metrics, and names of written files. It does not grow with the rows.
 MAX_RESULT_BYTES = 64_000
 REMOTE = os.environ.get("CHU_TEST_SPARK_REMOTE")
-# Parts of a query in which engines may differ.
-PARTS = (
-    exp.Binary,
-    exp.Cast,
-    exp.Distinct,
-    exp.Func,
-    exp.Group,
-    exp.Having,
-    exp.Join,
-    exp.Lateral,
-    exp.SetOperation,
-    exp.Window,
-)
 
 
 def made_by_an_engine(table: Table) -> bool:
@@ -49,40 +42,26 @@ def made_by_an_engine(table: Table) -> bool:
     return isinstance(table.rows, Query) and table.edition is None
 
 
-def features(table: Table) -> set[str]:
-    """What the query and the columns of a table use: functions, operators, joins, casts, types, partitions."""
-    assert isinstance(table.rows, Query)
-    query = parse_one(table.rows.sql.replace("{", "").replace("}", ""), dialect="spark")
-    found = {f"type {column.type}" for column in table.columns} | {f"{len(table.partition_by)} levels of partitions"}
-    for part in query.find_all(*PARTS):
-        name = part.name.lower() if isinstance(part, exp.Anonymous) else type(part).__name__
-        found.add(" ".join([name, *(str(part.args[key]) for key in ("side", "kind", "to") if part.args.get(key))]))
-    return found
-
-
-def covering(tables: Sequence[Table]) -> list[Table]:
-    """Few of the tables, which together use every feature that one of them uses, in their order."""
-    used = {table: features(table) for table in tables}
-    left = set().union(*used.values())
-    chosen: set[Table] = set()
-    while left:
-        best = max(tables, key=lambda table: len(used[table] & left))
-        chosen.add(best)
-        left -= used[best]
-    return [table for table in tables if table in chosen]
-
-
-EVERY = [table for table in catalogue() if made_by_an_engine(table)]
 # A table takes Spark some seconds. The system tier, whose server is remote, compares all of them.
-COMPARED = EVERY if REMOTE else covering(EVERY)
-# Its rows of a period need no other period, and all periods take Spark as long as ten other tables. The server of the
-# system tier makes the whole table.
-BY_PERIOD = None if REMOTE or fact_patient_base not in COMPARED else fact_patient_base
+PATH = needed_by(kpi_satisfaction_by_region.masked)
+COMPARED = [table for table in catalogue() if made_by_an_engine(table) and (REMOTE or table in PATH)]
+
+
+@dataclass(frozen=True)
+class OnSpark:
+    """The open resources of a home in which Spark has made tables, and when it had (seconds since 1970)."""
+
+    resources: RunResources
+    made_at: float
+
+    @property
+    def lake(self) -> Lake:
+        return self.resources.lake
 
 
 @pytest.fixture(scope="module")
-def made_by_spark(made: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """A copy of the shared lake in which Spark has made the tables of queries again.
+def on_spark(made: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OnSpark]:
+    """A copy of the shared lake in which Spark has made the tables again.
 
     The Spark server is that of CHU_TEST_SPARK_REMOTE, or one started by the test.
     """
@@ -96,52 +75,45 @@ def made_by_spark(made: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
         settings["CHU_SPARK_REMOTE"] = REMOTE
     home = made.copy(folder / "home", settings=settings)
     for table in COMPARED:
-        if table is not BY_PERIOD:
-            shutil.rmtree(home.lake.path(table))
+        shutil.rmtree(home.lake.path(table))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JDK_JAVA_OPTIONS", f"{JAVA_OPTIONS} {events}")
         with resources_of(home) as resources:
-            make_again(resources, [t for t in COMPARED if t is not BY_PERIOD])
-            if BY_PERIOD:
-                # Last, because other tables need all periods.
-                shutil.rmtree(home.lake.path(BY_PERIOD))
-                make_again(resources, [of_years(BY_PERIOD)])
-    return home
+            make_again(resources, COMPARED)
+            yield OnSpark(resources, time.time())
 
 
-def of_years(table: Table) -> Table:
-    """The table with the rows of years alone."""
-    assert isinstance(table.rows, Query)
-    sql = table.rows.sql.replace("{period}", "(SELECT * FROM {period} WHERE period_grain = 'year')")
-    assert sql != table.rows.sql
-    return replace(table, rows=replace(table.rows, sql=sql))
+def test_the_path_leads_from_deliveries_to_a_masked_indicator() -> None:
+    layers = [table.layer.value for table in COMPARED]
+    assert layers[-1] == "published" and {"dimensions", "facts", "kpis"} <= {*layers}
+    assert "sources" in {table.layer.value for table in PATH}
 
 
 @pytest.mark.parametrize("table", COMPARED, ids=lambda t: f"{t.zone}/{t.layer}/{t.name}")
-def test_the_engines_make_the_same_table(made: Home, made_by_spark: Home, table: Table) -> None:
-    one, other = DeltaTable(made.lake.path(table)), DeltaTable(made_by_spark.lake.path(table))
+def test_the_engines_make_the_same_table(made: Home, on_spark: OnSpark, table: Table) -> None:
+    one, other = DeltaTable(made.lake.path(table)), DeltaTable(on_spark.lake.path(table))
     assert json.loads(one.schema().to_json()) == json.loads(other.schema().to_json())
     assert one.metadata().partition_columns == other.metadata().partition_columns
-    expected = rows(made.lake, table)
-    if table is BY_PERIOD:
-        expected = expected.filter(pc.field("period_grain") == "year")
-        assert len(expected) > 500
-    assert differences(expected, rows(made_by_spark.lake, table), TOLERANCE) == []
+    assert differences(rows(made.lake, table), rows(on_spark.lake, table), TOLERANCE) == []
 
 
-def test_the_compared_tables_use_every_feature_that_a_table_uses() -> None:
-    compared = set().union(*map(features, COMPARED))
-    assert compared == set().union(*map(features, EVERY))
-    assert {"ArgMax", "Join LEFT ANTI", "TryCast BIGINT", "pmod", "type double", "2 levels of partitions"} <= compared
+def test_spark_maintains_a_table(on_spark: OnSpark, tmp_path: Path) -> None:
+    """All of maintenance on Spark: `test_maintenance_on_spark`."""
+    if REMOTE:
+        pytest.skip("the folders of a test are not those of a server that the test did not start")
+    keep_rows_of_rewritten_files(Lake(tmp_path / "lake"), on_spark.resources.operations)
 
 
-def test_no_task_of_spark_sends_rows_to_the_driver(made_by_spark: Home) -> None:
+def test_no_task_of_spark_sends_rows_to_the_driver(on_spark: OnSpark) -> None:
     """Spark's own metrics: each task of a query sends a few kilobytes only, however many rows the table has."""
     if REMOTE:
         pytest.skip("the event log of a server that the test did not start is out of reach")
-    logs = list((made_by_spark.folder.parent / EVENTS).glob("*/events_*"))
+    # A server that has ended has written its log to the end.
+    on_spark.resources.renew()
+    logs = list((on_spark.resources.settings.home.parent / EVENTS).glob("*/events_*"))
     events = [json.loads(line) for log in logs for line in log.read_text(encoding="utf-8").splitlines()]
-    ended = [e for e in events if e["Event"] == "SparkListenerTaskEnd"]
+    tasks = [e for e in events if e["Event"] == "SparkListenerTaskEnd"]
+    ended = [e for e in tasks if e["Task Info"]["Finish Time"] <= 1000 * on_spark.made_at]
     written = sum(e["Task Metrics"]["Output Metrics"]["Records Written"] for e in ended)
-    assert written >= sum(made_by_spark.lake.arrow(t).num_rows for t in COMPARED)
+    assert written >= sum(on_spark.lake.arrow(t).num_rows for t in COMPARED)
     assert max(e["Task Metrics"]["Result Size"] for e in ended) < MAX_RESULT_BYTES

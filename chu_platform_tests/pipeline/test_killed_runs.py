@@ -1,7 +1,6 @@
 """Runs are killed with -9: readers see the rows of before or after the run, and the next run makes all tables."""
 
 import threading
-import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,11 +20,7 @@ pytestmark = pytest.mark.integration
 
 # The reader reads these tables, at which runs are killed, and every fourth other one, and then pauses, because it would
 # slow down the runs otherwise. What a kill leaves stays until the next run.
-KILLED_AT = (
-    "restricted/sources/Patient",
-    "pseudonymised/facts/fact_death",
-    "pseudonymised/kpis/kpi_hospitalisation_rate",
-)
+KILLED_AT = ("pseudonymised/facts/fact_death", "pseudonymised/kpis/kpi_hospitalisation_rate")
 PAUSE_SECONDS = 0.5
 # The server of the care database rolls back and writes a checkpoint before it ends.
 END_TIMEOUT_SECONDS = 20
@@ -33,11 +28,9 @@ END_TIMEOUT_SECONDS = 20
 # Runs that make masks and published tables are killed in the system tier.
 SELECTED = ("--select", "+key:kpis/kpi_hospitalisation_rate or +key:facts/fact_death")
 MADE_BY_THE_RUNS = needed_by(kpi_hospitalisation_rate.exact) | needed_by(fact_death)
-# (line of output, seconds from this line to the kill, arguments of the command)
-MOMENTS = (
-    ("sources/Patient:", 0.0, SELECTED),
-    ("kpis/kpi_hospitalisation_rate:", 0.1, ("--select", "+key:kpis/kpi_hospitalisation_rate")),
-)
+# Line of output at which a run is killed: both the care database and the engine are running. More moments, and while a
+# delivery is read: `test_hundred_kills`.
+LINE = "facts/fact_hospitalisation:"
 BEFORE_THE_COMMIT = ("--select", "key:sources/deces or key:facts/fact_death")
 # A program that kills itself between the writing of the files and the commit of a table, a very short moment.
 DIES_BEFORE_THE_COMMIT = """
@@ -87,7 +80,7 @@ class Watcher:
         self._thread.join()
 
 
-def kill(home: Home, line: str | None, seconds: float, selected: Sequence[str], program: str | None = None) -> None:
+def kill(home: Home, line: str | None, selected: Sequence[str], program: str | None = None) -> None:
     """Run the main job and kill it with -9 after a line of its output. With `program`, the program kills itself.
 
     Fails when one of its processes still runs after END_TIMEOUT_SECONDS.
@@ -100,7 +93,6 @@ def kill(home: Home, line: str | None, seconds: float, selected: Sequence[str], 
         started |= processes_of(process.pid, home.folder)
         if line is not None and line in printed:
             reached = True
-            time.sleep(seconds)
             started |= processes_of(process.pid, home.folder)
             process.kill()
             break
@@ -135,9 +127,8 @@ def killed_runs(
     assert len(changed) > 8, "the packs must differ, otherwise the test is empty"
     with Watcher(home, sorted({*KILLED_AT, *changed[::4]})) as watcher:
         # This kill comes first: a later run does not commit a table again if its rows have not changed.
-        kill(home, None, 0, BEFORE_THE_COMMIT, DIES_BEFORE_THE_COMMIT)
-        for line, seconds, selected in MOMENTS:
-            kill(home, line, seconds, selected)
+        kill(home, None, BEFORE_THE_COMMIT, DIES_BEFORE_THE_COMMIT)
+        kill(home, LINE, SELECTED)
         home.materialize(*SELECTED)
     return KilledRuns(home, watcher, before, after)
 

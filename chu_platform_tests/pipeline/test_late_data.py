@@ -33,11 +33,12 @@ BY_PERIOD = [kpi_consultation_rate_by_diagnosis.exact, kpi_consultation_rate_by_
 CORRECTED = [consultation, hospitalisations, consultation_surrogate, fact_consultation, fact_hospitalisation]
 
 
-# Without reports, and without sources and facts that do not depend on the correction: they take most of the time.
-AGAIN = "key:sources/Consultation+ or key:sources/Hospitalisations+ or " + " or ".join(
-    f"group:{layer}"
-    for layer in Layer
-    if layer not in (Layer.SOURCES, Layer.REJECTS, Layer.QUARANTINE, Layer.FACTS, Layer.REPORTS)
+# What the correction concerns, and tables that it does not concern: without sources and facts, which take most of the
+# time. Masks and what is made from them, which are made as a whole: `test_corrections`.
+WHOLE = (Layer.CANDIDATES, Layer.DISCLOSURE, Layer.EDITIONS, Layer.PUBLISHED, Layer.REPORTS)
+AGAIN = "(key:sources/Consultation+ or key:sources/Hospitalisations+ or {}) and not ({})".format(
+    " or ".join(f"group:{layer}" for layer in (Layer.PSEUDONYMS, Layer.REFERENCES, Layer.DIMENSIONS, Layer.KPIS)),
+    " or ".join(f"group:{layer}" for layer in WHOLE),
 )
 
 

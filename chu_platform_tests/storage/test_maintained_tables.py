@@ -1,7 +1,4 @@
-"""Tables after maintenance, read by the embedded engine.
-
-This is a separate module, because a process can use one engine at a time and test_maintenance uses Spark.
-"""
+"""Tables after maintenance, read by the embedded engine."""
 
 from dataclasses import replace
 from decimal import Decimal

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -19,10 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 
-from chu_platform.engine.delta_operations import SparkSql
-from chu_platform.engine.engine import Engine
 from chu_platform.errors import ChuError
-from chu_platform.settings import Settings
 from chu_platform.storage.lake import Lake
 from chu_platform.storage.maintenance import MaintenanceReport, Operation, maintain, plan
 from chu_platform.storage.operations import DELTA_RS, Operations
@@ -32,7 +29,6 @@ from chu_platform.tables.columns import DOUBLE, Column
 from chu_platform.tables.maintenance_policy import Policy
 from chu_platform.tables.partitions import CAMPAIGNS
 from chu_platform.tables.table import Layout, Table
-from chu_platform_tests.java import JAVA_OPTIONS, require_java
 from chu_platform_tests.pipeline.lake_rows import digest
 from chu_platform_tests.storage.ageing import age
 from chu_platform_tests.storage.small_table import COLUMNS, POLICY, put, rows_of, visits
@@ -50,23 +46,6 @@ with Lake(Path(sys.argv[1])).write_lock(visits(), wait=False):
     print("held", flush=True)
     sys.stdin.read()
 """
-
-
-@pytest.fixture(scope="module")
-def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    """One Spark server for all tests of this module."""
-    require_java()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("JDK_JAVA_OPTIONS", JAVA_OPTIONS)
-        engine = Engine(Settings(_env_file=None, home=tmp_path_factory.mktemp("spark"), engine="spark"))
-        yield engine
-        engine.close()
-
-
-@pytest.fixture(params=["embedded", "spark"])
-def operations(request: pytest.FixtureRequest) -> Operations:
-    """The operations on either engine."""
-    return SparkSql(request.getfixturevalue("spark")) if request.param == "spark" else DELTA_RS
 
 
 @pytest.fixture
@@ -133,7 +112,12 @@ def reduce_files(lake: Lake, commits: int) -> None:
     assert codes(lake, ORDERED) == after_the_first_commit
 
 
-def test_rewritten_files_keep_rows_partitions_types_and_no_names_in_the_log(lake: Lake, operations: Operations) -> None:
+def test_rewritten_files_keep_rows_partitions_types_and_no_names_in_the_log(lake: Lake) -> None:
+    keep_rows_of_rewritten_files(lake, DELTA_RS)
+
+
+def keep_rows_of_rewritten_files(lake: Lake, operations: Operations) -> None:
+    """Make a table with many small files, and assert what maintenance makes of it."""
     expected = fragmented(lake, ORDERED, 20)
     names = sorted(lake.arrow(ORDERED, ["name"]).column("name").to_pylist())
     schema = DeltaTable(lake.path(ORDERED)).schema().to_json()
@@ -233,7 +217,12 @@ def test_operations_are_due_at_the_thresholds(lake: Lake, changed: Mapping[str, 
     assert [a.operation for a in plan(replace(state, **changed), POLICY)] == due
 
 
-def test_vacuum_deletes_only_files_past_the_retention(lake: Lake, operations: Operations) -> None:
+def test_vacuum_deletes_only_files_past_the_retention(lake: Lake) -> None:
+    delete_files_past_the_retention(lake, DELTA_RS)
+
+
+def delete_files_past_the_retention(lake: Lake, operations: Operations) -> None:
+    """Replace the rows of a table, some long ago, and assert which files maintenance deletes."""
     table = visits()
     put(lake, table, rows_of({"2017": ["first"]}))
     put(lake, table, rows_of({"2017": ["second"]}))
@@ -256,21 +245,6 @@ def test_vacuum_deletes_only_files_past_the_retention(lake: Lake, operations: Op
     with pytest.raises(duckdb.IOException):
         codes(lake, table, 0)
     assert {metadata(c)["operation"] for c in DeltaTable(lake.path(table)).history()[:2]} == {"vacuum"}
-
-
-def test_spark_reads_a_version_that_was_made_long_ago(lake: Lake, spark: Engine) -> None:
-    table = visits()
-    put(lake, table, rows_of({"2017": ["first"]}))
-    age(lake.path(table), EIGHT_DAYS)
-
-    def codes_of_spark(version: int) -> list[str]:
-        frame = spark.query("SELECT code FROM {v}", {"v": spark.read(lake.path(table), version)})
-        found: list[str] = spark.arrow(frame)["code"].to_pylist()
-        return found
-
-    assert codes_of_spark(0) == ["first"], "the current version"
-    put(lake, table, rows_of({"2017": ["second"]}))
-    assert (codes_of_spark(0), codes_of_spark(1)) == (["first"], ["second"])
 
 
 def test_log_files_that_no_retained_version_needs_are_deleted(lake: Lake) -> None:
@@ -386,7 +360,12 @@ def test_writers_and_maintenance_at_the_same_time_lose_or_duplicate_no_row(lake:
     assert codes(lake, table) == sorted(expected, key=str)
 
 
-def test_a_restore_is_a_new_commit(lake: Lake, operations: Operations) -> None:
+def test_a_restore_is_a_new_commit(lake: Lake) -> None:
+    restore_by_a_new_commit(lake, DELTA_RS)
+
+
+def restore_by_a_new_commit(lake: Lake, operations: Operations) -> None:
+    """Restore the version of a table before a wrong one."""
     expected = fragmented(lake, ORDERED, 4)
     good = lake.version(ORDERED)
     put(lake, ORDERED, rows_of({"2017": ["wrong"]}))
