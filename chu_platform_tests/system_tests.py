@@ -198,6 +198,15 @@ PARTS: Final = (
         _pytest("chu_platform_tests/deployment/test_manifests.py"),
     ),
     Part(
+        "long-integration",
+        "what the suite proves by few cases: all of maintenance on Spark, the search for identities in every table",
+        _pytest(
+            "chu_platform_tests/storage/test_maintenance_on_spark.py",
+            "chu_platform_tests/pipeline/test_canaries_everywhere.py",
+        ),
+        java=True,
+    ),
+    Part(
         "every-case",
         "each case of what the suite tests by some: pages of the portal, 200 commits, mutations of the UI, drawn files",
         _pytest(

@@ -15,6 +15,7 @@ from python_calamine import CalamineWorkbook
 from chu_platform.care_database.embedded_postgres import EmbeddedPostgres
 from chu_platform.demo.diagnosis_codes import official_codes
 from chu_platform.demo.sizes import STAYS_BY_YEAR
+from chu_platform_tests.conftest import CARE
 from chu_platform_tests.facts.registers import AGES, rates
 
 pytestmark = pytest.mark.integration
@@ -64,13 +65,11 @@ def stays(pack: Path) -> Rows:
 
 
 @pytest.fixture(scope="session")
-def care(pack: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator["psycopg2.extensions.cursor"]:
-    with EmbeddedPostgres(tmp_path_factory.mktemp("care")) as server:
-        assert server.restore(pack / "BDD PostgreSQL" / "DATA2023", "care") == []
-        connection = psycopg2.connect(server.url("care"))
-        with connection, connection.cursor() as cursor:
-            yield cursor
-        connection.close()
+def care(postgres: EmbeddedPostgres) -> Iterator["psycopg2.extensions.cursor"]:
+    connection = psycopg2.connect(postgres.url(CARE))
+    with connection, connection.cursor() as cursor:
+        yield cursor
+    connection.close()
 
 
 def query(cursor: "psycopg2.extensions.cursor", statement: str) -> list[tuple[Any, ...]]:

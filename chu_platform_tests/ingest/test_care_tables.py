@@ -44,8 +44,23 @@ def table_of(name: str = "T", key: bool = True) -> Table:
     )
 
 
+@pytest.fixture(scope="module")
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    with EmbeddedPostgres(tmp_path_factory.mktemp("postgres") / "server") as server:
+        yield server
+
+
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[EmbeddedPostgres]:
+def server(shared_server: EmbeddedPostgres) -> Iterator[EmbeddedPostgres]:
+    """A server with an empty database, for tests that leave the server as it is."""
+    shared_server.create_database("care")
+    yield shared_server
+    shared_server.drop_database("care")
+
+
+@pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[EmbeddedPostgres]:
+    """A server of one test, with an empty database."""
     with EmbeddedPostgres(tmp_path / "server") as server:
         server.create_database("care")
         yield server
@@ -198,23 +213,25 @@ def test_one_snapshot_for_all_tables(server: EmbeddedPostgres, reader: Reader) -
     assert reader(table_of("U"))[0].rows_in == 1
 
 
-def test_the_server_dies_while_a_table_is_read(server: EmbeddedPostgres, reader: Reader) -> None:
+def test_the_server_dies_while_a_table_is_read(own_server: EmbeddedPostgres, tmp_path: Path) -> None:
     rows = 400_000
+    reader = Reader(own_server.url("care"), tmp_path)
     execute(
-        server,
+        own_server,
         'CREATE TABLE "T" AS SELECT i "Id", repeat(md5(i::text), 8) x, current_date AS day '
         f"FROM generate_series(1, {rows}) i",
     )
     stream = reader.database.stream("T", ["Id", "x", "day"])
     first = next(stream)
     assert 0 < first.num_rows < rows / 2, "rows come batch by batch"
-    os.kill(int((server.folder / "data" / "postmaster.pid").read_text().split()[0]), signal.SIGQUIT)
+    os.kill(int((own_server.folder / "data" / "postmaster.pid").read_text().split()[0]), signal.SIGQUIT)
     with pytest.raises(ChuError, match="failed while reading table 'T': the server stopped") as raised:
         for _ in stream:
             pass
     assert "\n" not in str(raised.value)
     with pytest.raises(ChuError, match="the server stopped"):
         reader(table_of())
+    reader.database.close()
 
 
 def test_no_permission_on_a_table(server: EmbeddedPostgres, tmp_path: Path) -> None:
@@ -223,6 +240,7 @@ def test_no_permission_on_a_table(server: EmbeddedPostgres, tmp_path: Path) -> N
     with pytest.raises(ChuError, match=r'GRANT SELECT ON "public"\."T" TO this user'):
         reader(table_of())
     reader.database.close()
+    execute(server, 'DROP TABLE "T"', "DROP ROLE guest")
 
 
 @pytest.mark.parametrize(
@@ -245,13 +263,13 @@ def test_no_server(tmp_path: Path, url: str, message: str) -> None:
     assert "\n" not in str(raised.value)
 
 
-def test_wrong_password(server: EmbeddedPostgres, tmp_path: Path) -> None:
-    execute(server, "CREATE ROLE guest LOGIN PASSWORD 'right'")
-    rules = server.folder / "data" / "pg_hba.conf"
+def test_wrong_password(own_server: EmbeddedPostgres, tmp_path: Path) -> None:
+    execute(own_server, "CREATE ROLE guest LOGIN PASSWORD 'right'")
+    rules = own_server.folder / "data" / "pg_hba.conf"
     rules.write_text("local all guest scram-sha-256\n" + rules.read_text())
-    execute(server, "SELECT pg_reload_conf()")
+    execute(own_server, "SELECT pg_reload_conf()")
     with pytest.raises(ChuError, match="wrong user or password") as raised:
-        Reader(server.url("care").replace("chu@", "guest:hush@"), tmp_path)(table_of())
+        Reader(own_server.url("care").replace("chu@", "guest:hush@"), tmp_path)(table_of())
     assert "hush" not in str(raised.value)
 
 

@@ -30,7 +30,7 @@ from chu_platform_tests.trace.conftest import settings_of
 
 pytestmark = pytest.mark.integration
 
-CELLS = 3
+CELLS = 2
 PUBLISHED = {t.name: t for t in catalogue() if t.layer is Layer.PUBLISHED and t.name in recomputations()}
 STAYS = [name for name in PUBLISHED if "hospitalisation" in name]
 CONSULTATIONS = [name for name in PUBLISHED if "consultation" in name]
@@ -55,7 +55,7 @@ def cells(tracer: Tracer, table: Table, seed: int) -> Sequence[Cell]:
 
 @pytest.fixture(scope="module")
 def traces(tracer: Tracer, seed: int) -> dict[str, Sequence[Trace]]:
-    """Three cells of each indicator, ordered by input set, so that indicators share input tables."""
+    """Some cells of each indicator, ordered by input set, so that indicators share input tables."""
     order = sorted(PUBLISHED.values(), key=lambda t: recomputations()[t.name].input_set)
     return {t.name: [tracer.trace(cell) for cell in cells(tracer, t, seed)] for t in order}
 
