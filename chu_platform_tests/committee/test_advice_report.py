@@ -22,7 +22,7 @@ from chu_platform.settings import Settings
 from chu_platform.storage.lake import Lake
 from chu_platform.tables.rows import Computed
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.integration
 
 TODAY = datetime.date(2026, 11, 30)
 

@@ -19,8 +19,6 @@ from chu_platform.sources.rcp_mco_2014 import rcp_mco_2014
 from chu_platform.tables.table import Table
 from chu_platform_tests.ingest.deliveries import Outcome, deliver
 
-pytestmark = pytest.mark.unit
-
 DPA_2014 = "DPA_SSR_recueil2014_donnee2013_table_es.csv"
 RCP_2014 = "RCP_MCO_recueil2014_donnee2013_table_es.csv"
 IDM_2015 = "idm_mco_recueil2015_donnee2014_tables_es.csv"
@@ -72,6 +70,7 @@ def e_satis(pack: Path, rows: Sequence[Sequence[Any]], formats: Sequence[str] = 
     book.save(pack / E_SATIS_2022)
 
 
+@pytest.mark.unit
 def test_words_with_digits_reject_no_line(tmp_path: Path) -> None:
     written = ["Non concerné (< 10 actes)", "NC (2)", "N < 10", "0 dossier", "*", "/", "...", "?", "n.a.", "DI"]
     table = dpa_ssr_2014.table
@@ -81,12 +80,14 @@ def test_words_with_digits_reject_no_line(tmp_path: Path) -> None:
     assert list(found.values()) == [(None, text, 75.5, 80, None) for text in written]
 
 
+@pytest.mark.integration
 def test_only_damaged_numbers_reject_a_line(tmp_path: Path) -> None:
     values = [(str(60 + i), "50") for i in range(20)] + [(text, "50") for text in ("8O.5", "75..5", "12,3,4", "1e")]
     outcome = given(tmp_path, dpa_ssr_2014.table, DPA_2014, of_dpa(values))
     assert outcome.rejected == [(line, "tdp_c_etbt", "not_a_number") for line in range(22, 26)]
 
 
+@pytest.mark.unit
 def test_a_count_with_what_it_counts_is_a_count(tmp_path: Path) -> None:
     table = dpa_ssr_2014.table
     values = [("72.5", "60 dossiers"), ("71", "< 10"), ("70", "1 060")]
@@ -95,6 +96,7 @@ def test_a_count_with_what_it_counts_is_a_count(tmp_path: Path) -> None:
     assert list(found.values()) == [(72.5, 60, None), (71.0, None, "< 10"), (70.0, 1060, None)]
 
 
+@pytest.mark.unit
 def test_cells_shown_as_percentages(tmp_path: Path) -> None:
     rows: list[list[Any]] = [
         ["010000024", "Corse", 100, 0.755, "B", 0.55],
@@ -113,6 +115,7 @@ def test_cells_shown_as_percentages(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.unit
 @pytest.mark.parametrize(
     ("fractions", "of_hundred", "blocks"),
     [(10, 0, True), (3, 0, True), (6, 5, True), (5, 20, False), (1, 20, False), (0, 20, None)],
@@ -136,6 +139,7 @@ def test_fractions_in_place_of_percentages_are_loud(
         assert all("'score_all_rea_ajust'" in t and "(fraction_of_1_in_place_of_100, shape 9.9" in t for t in found)
 
 
+@pytest.mark.unit
 def test_a_single_fraction_is_named_with_its_line(tmp_path: Path) -> None:
     """Whole numbers, such as 1 %, are in the real files; no number between 0 and 1 is."""
     scores = [75.5, 70, 0, 1, None, 80.25, 0.755, 82]
@@ -153,6 +157,7 @@ def test_a_single_fraction_is_named_with_its_line(tmp_path: Path) -> None:
     assert len(outcome.rows) == len(scores)
 
 
+@pytest.mark.unit
 def test_a_single_percentage_among_ratios_is_named_with_its_line(tmp_path: Path) -> None:
     header = ";".join(c.name for c in ete_ortho_2018.table.columns if c.name != "motif_ete_ortho")
     lines = [f"{10000100 + i:09};A;Corse;{value};754;B;1;2" for i, value in enumerate(("0,7", "12,5", "72,5", "1,1"))]
@@ -162,6 +167,7 @@ def test_a_single_percentage_among_ratios_is_named_with_its_line(tmp_path: Path)
     assert text.endswith("(percentage_in_place_of_a_ratio, shape 99,9, line 4)")
 
 
+@pytest.mark.unit
 def test_a_percentage_of_a_ratio(tmp_path: Path) -> None:
     """53 % is the ratio 0.53; ratios below 1 are as usual."""
     header = ";".join(c.name for c in ete_ortho_2018.table.columns if c.name != "motif_ete_ortho")
@@ -173,6 +179,7 @@ def test_a_percentage_of_a_ratio(tmp_path: Path) -> None:
     assert not outcome.reading.misunderstood
 
 
+@pytest.mark.unit
 @pytest.mark.parametrize(
     "header",
     [
@@ -187,6 +194,7 @@ def test_blanks_underscores_case_and_accents_of_headers(tmp_path: Path, header: 
     assert outcome.reading.undeclared == []
 
 
+@pytest.mark.unit
 def test_two_headers_of_one_column_are_refused(tmp_path: Path) -> None:
     header = "Raison sociale;RAISON_SOCIALE;Libelle_region;cat;finess;Sources;rcp2_c2_den_etbt;rcp2_c2_etbt"
     text = f"{header};rcp2_c2_icbas_etbt;rcp2_c2_ichaut_etbt\nA;B;Corse;CH;010780054;2013;60;98;91;99\n"
@@ -194,6 +202,7 @@ def test_two_headers_of_one_column_are_refused(tmp_path: Path) -> None:
         given(tmp_path, rcp_mco_2014.table, RCP_2014, text)
 
 
+@pytest.mark.unit
 @pytest.mark.parametrize("separator", [";", ",", "\t", "|"])
 def test_every_usual_separator(tmp_path: Path, separator: str) -> None:
     columns = [
@@ -212,6 +221,7 @@ def test_every_usual_separator(tmp_path: Path, separator: str) -> None:
     }
 
 
+@pytest.mark.unit
 @pytest.mark.parametrize(
     "header", ["NAME;LABEL", "Variable;Libellé", "Nom de la variable;Libellé", "nom_variable;TYPE;libelle variable"]
 )
@@ -222,6 +232,7 @@ def test_headers_of_lexicons(tmp_path: Path, header: str) -> None:
     assert [row[:4] for row in outcome.rows] == [("iqss", "2020", "ete_ortho_ratio_oe", "Ratio")]
 
 
+@pytest.mark.unit
 @pytest.mark.parametrize(
     "text", ["Question;Réponse\na;b\n", "NAME;LABEL\n", "NAME;LABEL\n" + "a;x\na;y\n" * 20, "\0\1\2", "<html><body>"]
 )
@@ -235,6 +246,7 @@ def test_a_lexicon_that_cannot_be_read_concerns_its_campaign_only(tmp_path: Path
     assert left_out.name in left_out.why
 
 
+@pytest.mark.unit
 def test_another_file_that_cannot_be_read_stops_its_source(tmp_path: Path) -> None:
     with pytest.raises(ChuError, match="missing among its 2 columns"):
         given(tmp_path, idm_mco_2015.table, IDM_2015, "Question;Réponse\na;b\n")

@@ -16,8 +16,6 @@ from chu_platform.ingest.csv_format import CsvFormat
 from chu_platform.ingest.outer_blanks import OuterBlanks
 from chu_platform_tests.ingest.deliveries import HEADER, Outcome, deliver, table_of
 
-pytestmark = pytest.mark.unit
-
 CP1252 = CsvFormat()
 
 
@@ -47,6 +45,7 @@ def ids(outcome: Outcome) -> list[int]:
     return [row[0] for row in outcome.rows]
 
 
+@pytest.mark.unit
 def test_types_and_empty_cells(given: Given) -> None:
     outcome = given(lines("1;a;2020-02-29;1,5", "2;;;2.5", "3;NA;;NA", '4;"x;y""z";2019-01-01;1e2'))
     assert outcome.rows == [
@@ -58,6 +57,7 @@ def test_types_and_empty_cells(given: Given) -> None:
     assert outcome.reading.rejects == []
 
 
+@pytest.mark.unit
 def test_quoted_empty_cells_are_empty(given: Given) -> None:
     assert given(lines('"1";"";"";""', '2;"";;"5"', '3;" ";;1')).rows == [
         (1, None, None, None),
@@ -66,6 +66,7 @@ def test_quoted_empty_cells_are_empty(given: Given) -> None:
     ]
 
 
+@pytest.mark.unit
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r\r\n", "\r\r\r\n"])
 @pytest.mark.parametrize("block", [1 << 20, 16])
 def test_a_doubled_carriage_return_is_a_line_end(
@@ -80,6 +81,7 @@ def test_a_doubled_carriage_return_is_a_line_end(
     assert outcome.reading.rejects[0][4:] == ("aaa", "5;x;;bad")
 
 
+@pytest.mark.unit
 @pytest.mark.parametrize("encoding", ["cp1252", "iso-8859-1"])
 def test_letters_that_were_encoded_twice_are_remarked(given: Given, encoding: str) -> None:
     row = "2;Rhône Élève œuvre d’été;;1".replace("œ", "oe" if encoding == "iso-8859-1" else "œ")
@@ -90,6 +92,7 @@ def test_letters_that_were_encoded_twice_are_remarked(given: Given, encoding: st
     assert remark.startswith("things.csv: letters of 1 lines were encoded twice in UTF-8")
 
 
+@pytest.mark.unit
 @pytest.mark.parametrize("mixed", [True, False])
 def test_cp1252_gives_no_control_character(given: Given, mixed: bool) -> None:
     """Nor does a file in CP1252 that was taken for ISO-8859-1 and written again in UTF-8."""
@@ -100,6 +103,7 @@ def test_cp1252_gives_no_control_character(given: Given, mixed: bool) -> None:
     assert outcome.reading.garbled == []
 
 
+@pytest.mark.unit
 def test_a_byte_that_cp1252_does_not_have_is_a_reject(given: Given) -> None:
     outcome = given(lines("1;a;;1", "2;é;;1").encode() + b"3;JOS\x90;;1\n")
     assert outcome.rejected == [(4, None, "not_cp1252")]
@@ -109,6 +113,7 @@ def test_a_byte_that_cp1252_does_not_have_is_a_reject(given: Given) -> None:
 FRENCH = ("Hélène Desprès", "Besançon", "le Théâtre", "élan maçon", "rue du Maître", "BESANÇON À L’EST")
 
 
+@pytest.mark.unit
 @pytest.mark.parametrize("encoding", ["cp850", "cp437", "mac_roman"])
 @pytest.mark.parametrize("is_whole", [True, False])
 def test_lines_in_a_third_encoding_are_counted(given: Given, encoding: str, is_whole: bool) -> None:
@@ -120,6 +125,7 @@ def test_lines_in_a_third_encoding_are_counted(given: Given, encoding: str, is_w
     assert reading.garbled == len(FRENCH)
 
 
+@pytest.mark.unit
 def test_letters_of_french_texts_are_no_third_encoding(given: Given) -> None:
     labels = (
         *FRENCH,
@@ -135,6 +141,7 @@ def test_letters_of_french_texts_are_no_third_encoding(given: Given) -> None:
     assert given(lines(*(f"{n};{label};;1" for n, label in enumerate(labels))).encode("cp1252")).reading.garbled == []
 
 
+@pytest.mark.unit
 @pytest.mark.parametrize("size", [128, 4096, 3 << 20])
 @pytest.mark.parametrize("last", ["3;c;;3\n", "3;c;;3", "3;c", ""])
 def test_reserved_space_at_the_end_shows_a_cut(given: Given, size: int, last: str) -> None:
@@ -142,17 +149,20 @@ def test_reserved_space_at_the_end_shows_a_cut(given: Given, size: int, last: st
         given((lines("1;a;;1", "2;b;;2") + last).encode() + b"\x00" * size)
 
 
+@pytest.mark.unit
 @pytest.mark.parametrize("last", ["3;c;;3", "3;c"])
 def test_a_line_that_ends_in_nul_bytes_is_cut(given: Given, last: str) -> None:
     with pytest.raises(ChuError, match=r"things\.csv ends in the middle of line 4: its transfer was cut"):
         given((lines("1;a;;1", "2;b;;2") + last).encode() + b"\x00" * 5)
 
 
+@pytest.mark.unit
 def test_a_part_that_was_not_written_refuses_the_file(given: Given) -> None:
     with pytest.raises(ChuError, match=r"things\.csv has 4096 or more NUL bytes in line 3: a part of it"):
         given((lines("1;a;;1") + "2;b").encode() + b"\x00" * 5000 + b";;2\n3;c;;3\n")
 
 
+@pytest.mark.unit
 @pytest.mark.parametrize("ending", ["\n", "\r\n"])
 def test_a_last_line_without_ending_is_remarked(given: Given, ending: str) -> None:
     whole = lines("1;a;;1", "2;b;;86.77", ending=ending)
@@ -161,6 +171,7 @@ def test_a_last_line_without_ending_is_remarked(given: Given, ending: str) -> No
     assert [d.origin.name for d in outcome.reading.unended] == ["things.csv"]
 
 
+@pytest.mark.unit
 @pytest.mark.parametrize("end", ["", "\x1a", "\x00", "\n", " "])
 def test_a_last_line_with_ending_is_not_remarked(given: Given, end: str) -> None:
     assert given(lines("1;a;;1", "2;b;;86.77") + end).reading.unended == []
@@ -175,6 +186,7 @@ TITLES = (
 )
 
 
+@pytest.mark.unit
 @pytest.mark.parametrize("title", TITLES)
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r\r\n"])
 def test_lines_above_the_header(given: Given, title: str, ending: str) -> None:
@@ -185,11 +197,13 @@ def test_lines_above_the_header(given: Given, title: str, ending: str) -> None:
     assert outcome.messages == [f"things.csv: its header is on line {len(above) + 1}; the lines above it are not read"]
 
 
+@pytest.mark.unit
 def test_an_incomplete_header_below_a_title_is_named(given: Given) -> None:
     with pytest.raises(ChuError, match=r"things\.csv: 'amount' missing among its 4 columns; .* columns: 'price'$"):
         given("Titre\n" + HEADER.replace("amount", "price") + "\n1;a;;1\n")
 
 
+@pytest.mark.unit
 def test_rows_above_the_header_are_not_lost(given: Given) -> None:
     with pytest.raises(ChuError, match=r"things\.csv: its header is on line 3, below lines that look like rows"):
         given("1;a;;1\n2;b;;2\n" + lines("3;c;;3"))
@@ -198,6 +212,7 @@ def test_rows_above_the_header_are_not_lost(given: Given) -> None:
 BLANKS = (" ", "  ", "\t", "\u00a0", " \u00a0", "\u202f ", "\u2009", "\u200b", "\ufeff", "\u3000", "\u0085")
 
 
+@pytest.mark.unit
 @pytest.mark.parametrize("blank", BLANKS)
 @pytest.mark.parametrize("form", ["{b}{v}", "{v}{b}", '"{b}{v}{b}"'])
 def test_blanks_around_values_are_removed(given: Given, blank: str, form: str) -> None:
@@ -212,6 +227,7 @@ def test_blanks_around_values_are_removed(given: Given, blank: str, form: str) -
     ]
 
 
+@pytest.mark.unit
 @pytest.mark.parametrize("first", ["3;ü;;1", "3;u;;1"])
 def test_blanks_in_the_fallback_encoding_are_removed(given: Given, first: str) -> None:
     """With lines of two encodings in the file, or one."""
@@ -219,6 +235,7 @@ def test_blanks_in_the_fallback_encoding_are_removed(given: Given, first: str) -
     assert [row[1] for row in outcome.rows] == ["a", "é", first[2]]
 
 
+@pytest.mark.unit
 @pytest.mark.parametrize(
     ("text", "blanks"),
     [
@@ -236,11 +253,13 @@ def test_where_blanks_are_looked_for(text: str, blanks: OuterBlanks) -> None:
     assert csv_records.Block(dialect, b"", text.encode(), True).outer_blanks() is blanks
 
 
+@pytest.mark.unit
 @pytest.mark.parametrize("text", ["7", "+7", "-7", "007", " 7 ", "-0", "2147483647", "-2147483648"])
 def test_whole_numbers(given: Given, text: str) -> None:
     assert ids(given(lines(f"{text};a;;1"))) == [int(text)]
 
 
+@pytest.mark.unit
 @pytest.mark.parametrize("text", ["7.5", "1e2", "0x7", "7_0", "2147483648", "+", "--7", "٧", "7 7"])
 def test_what_is_no_whole_number(given: Given, text: str) -> None:
     outcome = given(lines(f"{text};a;;1", "8;ok;;1"))
@@ -248,6 +267,7 @@ def test_what_is_no_whole_number(given: Given, text: str) -> None:
     assert outcome.rejected == [(2, "id", "not_a_whole_number")]
 
 
+@pytest.mark.unit
 @pytest.mark.parametrize(
     ("row", "column", "reason", "shape"),
     [
@@ -270,6 +290,7 @@ def test_a_value_that_does_not_fit(given: Given, row: str, column: str, reason: 
     assert reject == ("things.csv", 3, column, reason, shape, row)
 
 
+@pytest.mark.unit
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
@@ -287,6 +308,7 @@ def test_a_malformed_line(given: Given, row: str, reason: str) -> None:
     assert outcome.reading.rejects[0][5] == row.replace("\x00", "\\x00")
 
 
+@pytest.mark.unit
 @pytest.mark.parametrize("last", ["3;c;", "3", '3;"c;;1', '3;"c\nd', "3;c;;1\n4;"])
 def test_a_file_cut_in_the_middle_of_a_line_is_refused(given: Given, last: str) -> None:
     cut = 5 if last.endswith("4;") else 4
@@ -294,6 +316,7 @@ def test_a_file_cut_in_the_middle_of_a_line_is_refused(given: Given, last: str) 
         given(lines("1;a;;1", "2;b;;1") + last)
 
 
+@pytest.mark.unit
 @pytest.mark.parametrize(
     ("last", "kept", "rejected"),
     [
@@ -315,24 +338,28 @@ def test_a_last_line_that_is_not_cut(
     assert (ids(outcome), outcome.rejected) == (kept, rejected)
 
 
+@pytest.mark.unit
 def test_bytes_of_no_encoding_are_rejected(given: Given) -> None:
     outcome = given(HEADER.encode() + b"\n1;\xc3\xa9;;1\n2;caf\x81;;1\n3;c;;1\n")
     assert outcome.rows == [(1, "é", None, 1.0), (3, "c", None, 1.0)]
     assert outcome.reading.rejects == [("things.csv", 3, None, "not_cp1252", None, r"2;caf\x81;;1")]
 
 
+@pytest.mark.unit
 def test_blanks_around_numbers_and_dates(given: Given) -> None:
     outcome = given(lines("\u00a01 ;a;\u202f2020-02-29\u00a0;\t1,5\u00a0", "2\ufeff;b;;2", "\u00a0;c;;3"))
     assert outcome.rows == [(1, "a", date(2020, 2, 29), 1.5), (2, "b", None, 2.0)]
     assert outcome.rejected == [(4, "id", "missing")]
 
 
+@pytest.mark.unit
 def test_the_encoding_is_detected_for_each_line(given: Given) -> None:
     outcome = given(HEADER.encode() + "\n1;é€;;1\n".encode("cp1252") + "2;é;;1\n".encode() + b"3;\x81;;1\n", CP1252)
     assert outcome.rows == [(1, "é€", None, 1.0), (2, "é", None, 1.0)]
     assert outcome.rejected == [(4, None, "not_cp1252")]
 
 
+@pytest.mark.unit
 def test_line_numbers_are_those_of_the_file(given: Given) -> None:
     content = lines('1;"a\nb\nc";;1', "", "x;a;;1", "1;2", '2;"d\ne";bad;1', "3;f;;1", "y;a;;1", "4;;;", "5;;;")
     outcome = given(content)
@@ -347,6 +374,7 @@ def test_line_numbers_are_those_of_the_file(given: Given) -> None:
     assert outcome.reading.rejects[2][5] == "\n".join(delivered[7:9])
 
 
+@pytest.mark.unit
 @pytest.mark.parametrize("opening", [1, 2, 5000, 9999])
 def test_an_open_quote_rejects_one_line(given: Given, opening: int) -> None:
     rows = [f'{i};"name; {i}";;1' if i % 3 else f"{i};name;;1" for i in range(1, 10_001)]
@@ -356,11 +384,13 @@ def test_an_open_quote_rejects_one_line(given: Given, opening: int) -> None:
     assert outcome.reading.kept == 9_999
 
 
+@pytest.mark.unit
 def test_stray_quotes_in_a_value_are_kept(given: Given) -> None:
     outcome = given(lines('1;5" tube;;1', '2;say "a";;1'))
     assert [row[1] for row in outcome.rows] == ['5" tube', 'say "a"']
 
 
+@pytest.mark.unit
 @pytest.mark.parametrize("ending", ["\n", "\r\n"])
 def test_line_endings(given: Given, ending: str) -> None:
     outcome = given(lines("1;a;;1", '2;"b\nc";;1', "x;;;", ending=ending))
@@ -368,22 +398,26 @@ def test_line_endings(given: Given, ending: str) -> None:
     assert outcome.rejected == [(5, "id", "not_a_whole_number")]
 
 
+@pytest.mark.unit
 def test_mixed_line_endings(given: Given) -> None:
     outcome = given(HEADER + "\r\n1;a;;1\n2;b;;2\r\n3;c;bad;3\n4;d;;4")
     assert [(r[0], r[3]) for r in outcome.rows] == [(1, 1.0), (2, 2.0), (4, 4.0)]
     assert outcome.rejected == [(4, "day", "not_a_date")]
 
 
+@pytest.mark.unit
 def test_carriage_return_inside_a_value(given: Given) -> None:
     assert given(lines("1;a\rb;;1")).rows == [(1, "a\rb", None, 1.0)]
 
 
+@pytest.mark.unit
 def test_byte_order_mark_and_blank_lines(given: Given) -> None:
     outcome = given("\ufeff\n\n" + lines("", "1;a;;1", "  ", "x;;;", "", ""))
     assert ids(outcome) == [1]
     assert outcome.rejected == [(7, "id", "not_a_whole_number")]
 
 
+@pytest.mark.unit
 def test_columns_are_read_by_name_and_undeclared_ones_are_logged(given: Given) -> None:
     outcome = given("amount;secret;label;id;day\n2;CANARY;a;1;2020-01-01\n")
     assert outcome.rows == [(1, "a", date(2020, 1, 1), 2.0)]
@@ -392,12 +426,14 @@ def test_columns_are_read_by_name_and_undeclared_ones_are_logged(given: Given) -
     assert "CANARY" not in outcome.messages[0]
 
 
+@pytest.mark.unit
 def test_cut_within_a_line(given: Given) -> None:
     outcome = given(lines("1;a;;1", "2;b"))
     assert ids(outcome) == [1]
     assert outcome.rejected == [(3, None, "too_few_fields")]
 
 
+@pytest.mark.unit
 def test_cut_within_a_quoted_field(given: Given) -> None:
     outcome = given(lines("1;a;;1", '2;"b\nc'))
     assert ids(outcome) == [1]
@@ -405,6 +441,7 @@ def test_cut_within_a_quoted_field(given: Given) -> None:
     assert outcome.reading.rejects[0][5] == '2;"b\nc'
 
 
+@pytest.mark.unit
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -431,6 +468,7 @@ def test_an_invalid_file_stops_the_reading(given: Given, content: bytes | str, m
     assert "SECRET" not in str(raised.value)
 
 
+@pytest.mark.unit
 @pytest.mark.parametrize("separator", [";", ",", "\t", "|"])
 @pytest.mark.parametrize("quoting", [csv.QUOTE_ALL, csv.QUOTE_MINIMAL, csv.QUOTE_NONNUMERIC])
 def test_any_separator_and_any_quoting(given: Given, separator: str, quoting: Any) -> None:
@@ -445,6 +483,7 @@ def test_any_separator_and_any_quoting(given: Given, separator: str, quoting: An
     assert outcome.reading.deliveries[0].separator == separator
 
 
+@pytest.mark.unit
 def test_special_characters_in_paths(tmp_path: Path) -> None:
     pack = tmp_path / "it's {a} pack#%"
     pack.mkdir()
@@ -452,6 +491,7 @@ def test_special_characters_in_paths(tmp_path: Path) -> None:
     assert deliver(table_of(), pack, tmp_path / "l'été (1)").reading.kept == 1
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("seed", range(20))
 def test_agrees_with_the_csv_module(given: Given, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Random values written by Python's csv writer, with blocks so small that every record crosses a block boundary."""
@@ -475,6 +515,7 @@ def test_agrees_with_the_csv_module(given: Given, seed: int, monkeypatch: pytest
     assert outcome.rejected == expected
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("seed", range(60))
 def test_damaged_bytes_lose_no_other_line(given: Given, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Insert random bytes: all other lines are still read, and the counts are right."""

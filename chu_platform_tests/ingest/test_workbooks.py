@@ -9,8 +9,6 @@ import pytest
 from chu_platform.errors import ChuError
 from chu_platform_tests.ingest.deliveries import HEADER, Outcome, deliver, table_of
 
-pytestmark = pytest.mark.unit
-
 
 def write(folder: Path, rows: Sequence[Sequence[object]], sheet: str = "Data") -> Path:
     book = openpyxl.Workbook()
@@ -27,6 +25,7 @@ def given(tmp_path: Path) -> Outcome:
     return deliver(table_of(), tmp_path / "pack", tmp_path)
 
 
+@pytest.mark.unit
 def test_numbers_texts_blanks_and_row_numbers(tmp_path: Path) -> None:
     header = HEADER.split(";")
     rows: list[list[object]] = [
@@ -43,6 +42,7 @@ def test_numbers_texts_blanks_and_row_numbers(tmp_path: Path) -> None:
     assert outcome.rejected == [(7, "id", "not_a_whole_number"), (9, None, "too_many_fields")]
 
 
+@pytest.mark.unit
 def test_a_renamed_csv(tmp_path: Path) -> None:
     (tmp_path / "pack").mkdir()
     (tmp_path / "pack" / "things.xlsx").write_text(f"{HEADER}\n1;a;;1\n")
@@ -53,6 +53,7 @@ def test_a_renamed_csv(tmp_path: Path) -> None:
 HEADER_ROW = HEADER.split(";")
 
 
+@pytest.mark.unit
 def test_the_sheet_is_found_by_its_header(tmp_path: Path) -> None:
     """Whatever its name, with lines of text above the header, after other sheets, in another letter case."""
     title = [["Résultats 2022"], [], ["Source : HAS", "2023"]]
@@ -70,11 +71,13 @@ def test_the_sheet_is_found_by_its_header(tmp_path: Path) -> None:
     assert [(r[0], r[1], r[3]) for r in outcome.rows] == [(1, "a", 1.5)]
 
 
+@pytest.mark.unit
 def test_a_row_is_located_in_its_sheet(tmp_path: Path) -> None:
     write(tmp_path / "pack", [["title"], [], HEADER_ROW, [], ["x", "a"], [2, "b", None, 1]])
     assert given(tmp_path).rejected == [(5, "id", "not_a_whole_number")]
 
 
+@pytest.mark.unit
 def test_a_formatted_last_row_costs_nothing(tmp_path: Path) -> None:
     """The dimension of the sheet is A1:D1048576, as in a delivered file; its rows are two."""
     file = write(tmp_path / "pack", [HEADER_ROW, [1, "a", None, 1], [2, "b", None, 2]])
@@ -85,6 +88,7 @@ def test_a_formatted_last_row_costs_nothing(tmp_path: Path) -> None:
     assert (outcome.reading.rows_in, outcome.reading.kept) == (2, 2)
 
 
+@pytest.mark.unit
 def test_errors_of_a_spreadsheet_are_empty_cells(tmp_path: Path) -> None:
     file = write(tmp_path / "pack", [HEADER_ROW, [1, "a", None, None]])
     book = openpyxl.load_workbook(file)
@@ -93,6 +97,7 @@ def test_errors_of_a_spreadsheet_are_empty_cells(tmp_path: Path) -> None:
     assert given(tmp_path).rows == [(1, "a", None, None)]
 
 
+@pytest.mark.unit
 def test_a_header_in_two_sheets(tmp_path: Path) -> None:
     file = write(tmp_path / "pack", [HEADER_ROW, [1, "a", None, 1]], sheet="2021")
     book = openpyxl.load_workbook(file)
@@ -102,6 +107,7 @@ def test_a_header_in_two_sheets(tmp_path: Path) -> None:
         given(tmp_path)
 
 
+@pytest.mark.unit
 def test_a_header_in_many_sheets(tmp_path: Path) -> None:
     file = write(tmp_path / "pack", [HEADER_ROW, [1, "a", None, 1]], sheet="1")
     book = openpyxl.load_workbook(file)
@@ -112,24 +118,28 @@ def test_a_header_in_many_sheets(tmp_path: Path) -> None:
         given(tmp_path)
 
 
+@pytest.mark.unit
 def test_a_header_without_rows(tmp_path: Path) -> None:
     write(tmp_path / "pack", [HEADER_ROW])
     with pytest.raises(ChuError, match="has a header and no rows"):
         given(tmp_path)
 
 
+@pytest.mark.unit
 def test_the_nearest_header_is_reported(tmp_path: Path) -> None:
     write(tmp_path / "pack", [["title"], ["id", "label", "day"], [1, "a", None]])
     with pytest.raises(ChuError, match=r"'amount' missing among its 3 columns$"):
         given(tmp_path)
 
 
+@pytest.mark.unit
 def test_a_workbook_without_any_cell(tmp_path: Path) -> None:
     write(tmp_path / "pack", [])
     with pytest.raises(ChuError, match="its sheets are empty"):
         given(tmp_path)
 
 
+@pytest.mark.unit
 @pytest.mark.parametrize("kept", [0.1, 0.5, 0.9, 0.99])
 def test_an_incomplete_workbook(tmp_path: Path, kept: float) -> None:
     file = write(tmp_path / "pack", [HEADER.split(";"), [1, "a", None, 1]])
@@ -140,6 +150,7 @@ def test_an_incomplete_workbook(tmp_path: Path, kept: float) -> None:
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.integration
 def test_damaged_bytes_give_an_error_or_the_same_rows(tmp_path: Path) -> None:
     """Damage to any byte gives the same rows or one ChuError, never another exception."""
     file = write(tmp_path / "pack", [HEADER.split(";"), *([i, "a", None, 1] for i in range(50))])

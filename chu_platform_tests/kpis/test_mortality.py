@@ -21,7 +21,7 @@ from chu_platform_tests.facts.registers import (
     register,
 )
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.integration
 
 YEARS = (1976, 1988, 1999, 2000, 2001, 2019)
 RATES = ("crude_rate", "standardised_rate", "comparative_index", "life_expectancy_0", "life_expectancy_65")

@@ -9,8 +9,6 @@ import pytest
 
 import chu_platform
 
-pytestmark = pytest.mark.unit
-
 PACKAGE = Path(chu_platform.__file__).parent
 # Number of consecutive words in the compared fragments of SQL. Punctuation is ignored.
 LENGTH = 8
@@ -34,6 +32,7 @@ def imported(file: Path) -> Iterator[str]:
         yield from (name.removeprefix("chu_platform.") for name in names if name.split(".")[0] == "chu_platform")
 
 
+@pytest.mark.unit
 @pytest.mark.parametrize(
     ("package", "allowed", "forbidden"),
     [
@@ -55,6 +54,7 @@ def test_imports_of_the_independent_implementations(
     assert wrong == []
 
 
+@pytest.mark.integration
 def test_only_the_demonstration_pack_imports_the_oracle() -> None:
     users = {
         file.relative_to(PACKAGE).as_posix()
@@ -82,6 +82,7 @@ def fragments(package: str) -> set[tuple[str, ...]]:
     return found
 
 
+@pytest.mark.unit
 def test_the_oracle_and_the_recomputation_share_no_sql() -> None:
     oracle, recomputation = fragments("oracle"), fragments("recomputation")
     assert min(len(oracle), len(recomputation)) > 500

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from chu_platform.sdc import Relations, bounds, determined_cells, disclosed_cells
 from chu_platform_tests.sdc.synthetic_tables import grid
 
-pytestmark = pytest.mark.unit
-
 
 def _mask(n: int, *cells: int) -> NDArray[np.bool_]:
     mask = np.zeros(n, np.bool_)
@@ -41,18 +39,21 @@ def _determined_by_fractions(relations: Relations, masked: NDArray[np.bool_]) ->
     return sorted(unknown[places[0]] for places in alone if len(places) == 1)
 
 
+@pytest.mark.unit
 def test_three_sums_over_three_unknowns_determine_all() -> None:
     triangle = Relations.of((3, [0, 1]), (4, [1, 2]), (5, [0, 2]))
     assert determined_cells(triangle, _mask(6, 0, 1, 2)).tolist() == [0, 1, 2]
     assert determined_cells(triangle, _mask(6, 0, 1, 2, 3)).tolist() == []
 
 
+@pytest.mark.unit
 def test_a_chain_of_single_children_determines_all_its_cells() -> None:
     chain = Relations.of((0, [1]), (1, [2]))
     assert determined_cells(chain, _mask(3, 1, 2)).tolist() == [1, 2]
     assert determined_cells(chain, _mask(3, 0, 1, 2)).tolist() == []
 
 
+@pytest.mark.unit
 def test_a_total_in_two_sums_is_determined_without_its_parts() -> None:
     # Cell 0 = 1 + 2 = 3, and 3 is published: the total is known, its two parts are not.
     assert determined_cells(Relations.of((0, [1, 2]), (0, [3])), _mask(4, 0, 1, 2)).tolist() == [0]
@@ -61,6 +62,7 @@ def test_a_total_in_two_sums_is_determined_without_its_parts() -> None:
     assert determined_cells(twice, _mask(7, 0, 1, 2, 4)).tolist() == [0, 4]
 
 
+@pytest.mark.unit
 def test_nothing_is_determined_without_a_relation_or_a_mask() -> None:
     relations = Relations.of((0, [1, 2]))
     assert determined_cells(relations, _mask(4, 3)).tolist() == []
@@ -68,6 +70,7 @@ def test_nothing_is_determined_without_a_relation_or_a_mask() -> None:
     assert determined_cells(Relations.of(), _mask(4, 1)).tolist() == []
 
 
+@pytest.mark.unit
 @pytest.mark.parametrize("seed", range(4))
 def test_random_systems_agree_with_exact_fractions(seed: int) -> None:
     random = np.random.default_rng(seed)
@@ -85,6 +88,7 @@ def test_random_systems_agree_with_exact_fractions(seed: int) -> None:
     assert found > 100, "the random systems must determine many cells, otherwise the test is empty"
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("seed", range(3))
 def test_disclosed_cells_are_those_with_a_single_feasible_value(seed: int) -> None:
     random = np.random.default_rng(seed)
@@ -104,6 +108,7 @@ def test_disclosed_cells_are_those_with_a_single_feasible_value(seed: int) -> No
     assert found > 20, "the tables must disclose some cells, otherwise the test is empty"
 
 
+@pytest.mark.unit
 def test_cells_at_their_bound_are_disclosed_even_if_the_system_is_underdetermined() -> None:
     relations, values, masked = Relations.of((0, [1, 2, 3])), np.array([12.0, 1.0, 1.0, 10.0]), _mask(4, 1, 2)
     assert determined_cells(relations, masked).tolist() == []
@@ -117,6 +122,7 @@ def test_cells_at_their_bound_are_disclosed_even_if_the_system_is_underdetermine
     assert disclosed_cells(grown, more, hidden, np.ones(8), max_unknowns=1).tolist() == []
 
 
+@pytest.mark.unit
 def test_bounds_of_two_cells_of_a_sum_and_of_a_cell_in_no_sum() -> None:
     relations, values, masked = Relations.of((0, [1, 2])), np.array([15.0, 4.0, 11.0, 7.0]), _mask(4, 1, 2, 3)
     assert bounds(relations, values, masked, 1) == pytest.approx((1.0, 14.0))

@@ -8,7 +8,7 @@ import pytest
 from chu_platform.sdc import SMALL_CELL, determined_cells, disclosed_cells, protect
 from chu_platform_tests.sdc.synthetic_tables import Level, calendar, family
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.integration
 
 MONTHS = 94
 
