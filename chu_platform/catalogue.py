@@ -14,6 +14,7 @@ from chu_platform.tables.table import DeclaresTables, Table
 
 DECLARATION_PACKAGES: Final = (
     "sources",
+    "history",
     "references",
     "pseudonymisation",
     "dimensions",

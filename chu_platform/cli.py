@@ -344,6 +344,9 @@ def kpi(
     name: Annotated[str | None, typer.Argument(help="indicator, e.g. kpi_hospitalisation_rate")] = None,
     first: Annotated[str | None, typer.Option("--from", help="first month, e.g. 2019-01")] = None,
     last: Annotated[str | None, typer.Option("--to", help="last month, included, e.g. 2020-06")] = None,
+    as_known_today: Annotated[
+        bool, typer.Option("--as-known-today", help="count events where their establishment is now, not where it was")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
     """Print exact figures of an indicator for any X and any range of whole months, from the facts of the secure zones.
@@ -354,6 +357,9 @@ def kpi(
     X is chosen by the options of the indicator, for instance --establishment F010000024, --department 2A, --region 11,
     --diagnosis J20, --sex F, --age-band 85+, --profession Médecin. Without NAME, all indicators are listed with their
     options.
+
+    An event counts in the department and the region where its establishment was on that day, as far as deliveries have
+    told. With --as-known-today it counts where the establishment is now.
     """
     from chu_platform.access.gate import Gate
     from chu_platform.access.journal import Journal
@@ -366,7 +372,7 @@ def kpi(
         for line in indicator_options():
             print(line)
         return
-    request = KpiRequest(name, _extra_options(context.args), first, last)
+    request = KpiRequest(name, _extra_options(context.args), first, last, as_known_today)
     settings = load_settings()
     with RunResources(settings, lambda _: None) as resources:
         gate = Gate(resources.lake, Journal(settings.secrets_folder))

@@ -22,6 +22,7 @@ from chu_platform.storage.lake import Lake, active_files, are_present
 from chu_platform.tables.columns import sql_type
 from chu_platform.tables.period_sql import MonthRange
 from chu_platform.tables.table import Table
+from chu_platform.tables.versions import as_known_today, has_versions
 
 if TYPE_CHECKING:
     from chu_platform.engine.engine import Engine
@@ -43,12 +44,16 @@ class QueryResources(Protocol):
 
 @dataclass(frozen=True)
 class KpiRequest:
-    """An indicator, its X (values by option name) and its Y (first and last month; None: the limits of the data)."""
+    """An indicator, its X (values by option name) and its Y (first and last month; None: the limits of the data).
+
+    With `as_known_today`, events count where their establishment is now, not where it was.
+    """
 
     indicator: str
     where: Mapping[str, str] = field(default_factory=dict)
     first: str | None = None
     last: str | None = None
+    as_known_today: bool = False
 
 
 def kpi_rows(resources: QueryResources, request: KpiRequest, gate: Gate, principal: Principal) -> pa.Table:
@@ -63,6 +68,8 @@ def kpi_rows(resources: QueryResources, request: KpiRequest, gate: Gate, princip
     """
     indicator = find_indicator(request.indicator)
     condition, values = _condition(indicator, request.where)
+    if request.as_known_today and not _reads_versions(indicator.releasable):
+        raise ChuError(f"{indicator.name} does not depend on where or what something was: leave out --as-known-today")
     months = _range(resources.lake, indicator, request)
     free_range = indicator.free_range
     if not _depends_on_periods(indicator.releasable):
@@ -80,8 +87,8 @@ def kpi_rows(resources: QueryResources, request: KpiRequest, gate: Gate, princip
     readable = gate.open_table(
         principal,
         indicator.releasable,
-        request=Request(condition, values, about=f"months {months.start:%Y-%m} to {months.last_month:%Y-%m}"),
-        computed=lambda: _Evaluation(resources, months).rows(indicator.releasable),
+        request=Request(condition, values, about=_about(months, request)),
+        computed=lambda: _Evaluation(resources, months, request.as_known_today).rows(indicator.releasable),
     )
     with duckdb.connect() as connection:
         connection.register("readable", readable)
@@ -90,6 +97,11 @@ def kpi_rows(resources: QueryResources, request: KpiRequest, gate: Gate, princip
         asked = ", ".join(f"--{o} {v}" for o, v in request.where.items())
         raise ChuError(f"{indicator.name}: nothing found for {asked} in these months")
     return found
+
+
+def _about(months: MonthRange, request: KpiRequest) -> str:
+    known = ", as known today" if request.as_known_today else ""
+    return f"months {months.start:%Y-%m} to {months.last_month:%Y-%m}{known}"
 
 
 def find_indicator(name: str) -> Indicator:
@@ -186,12 +198,14 @@ def _covered(lake: Lake, indicator: Indicator) -> tuple[str, str]:
 class _Evaluation:
     """Rows of tables for other periods than those of the calendar.
 
-    Tables that do not depend on periods are read from the lake. The others are computed by their query.
+    Tables that do not depend on periods are read from the lake. The others are computed by their query. If
+    `newest_versions`, the newest version of each member of a dimension has always been valid.
     """
 
-    def __init__(self, resources: QueryResources, periods: MonthRange) -> None:
+    def __init__(self, resources: QueryResources, periods: MonthRange, newest_versions: bool) -> None:
         self._resources = resources
         self._periods = periods
+        self._newest_versions = newest_versions
         self._frames: dict[Table, Any] = {}
 
     def rows(self, table: Table) -> pa.Table:
@@ -228,7 +242,15 @@ class _Evaluation:
         if not are_present(lake.place_of(table), active_files(delta)):
             # As after an upgrade that deletes files.
             raise ChuError(f"files of {table.folder} are missing: run `chu materialize` first")
-        return self._resources.engine.read(lake.place_of(table), delta.version())
+        rows = self._resources.engine.read(lake.place_of(table), delta.version())
+        if self._newest_versions and has_versions(table):
+            return self._resources.engine.query(as_known_today(table, "{rows}"), {"rows": rows})
+        return rows
+
+
+def _reads_versions(table: Table) -> bool:
+    """Whether a table that is computed for other periods reads versions of a dimension."""
+    return _depends_on_periods(table) and any(has_versions(t) or _reads_versions(t) for t in table.reads.values())
 
 
 def _depends_on_periods(table: Table) -> bool:

@@ -40,6 +40,18 @@ class Hierarchies:
         return dict(zip(table["establishment_key"].to_pylist(), table["department_code"].to_pylist(), strict=True))
 
     @cached_property
+    def mixed(self) -> frozenset[str]:
+        """The departments in which an establishment has been that has been in several.
+
+        They are not the sum of the establishments that are in them now.
+        """
+        table = self.registers.moves
+        found: dict[str, set[str]] = defaultdict(set)
+        for establishment, department in zip(*(c.to_pylist() for c in table.columns), strict=True) if table else ():
+            found[establishment].add(department)
+        return frozenset(d for departments in found.values() if len(departments) > 1 for d in departments)
+
+    @cached_property
     def region(self) -> Mapping[str, str]:
         """The region of each department."""
         table = self.registers.establishments
@@ -53,7 +65,8 @@ class Hierarchies:
         if level == "department":
             return ("region", self.region[code]) if code in self.region else None
         if level == "establishment":
-            return ("department", self.department[code]) if code in self.department else None
+            department = self.department.get(code)
+            return ("department", department) if department and department not in self.mixed else None
         return None
 
     @cached_property

@@ -37,6 +37,7 @@ class Registers:
         professions: `professional_key`, `profession_label`, `speciality_label`.
         codes: The official codes of the CIM-10: `code`, `category_code`.
         chapters: Its chapters: `chapter_code`, `first_category`, `last_category`.
+        moves: The departments in which each establishment has been, `establishment_key` and `department_code`.
     """
 
     establishments: pa.Table
@@ -44,6 +45,7 @@ class Registers:
     professions: pa.Table
     codes: pa.Table
     chapters: pa.Table
+    moves: pa.Table | None = None
 
 
 @dataclass(frozen=True)

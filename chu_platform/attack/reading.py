@@ -91,6 +91,7 @@ def _registers(lake: Lake) -> Registers:
             Layer.DIMENSIONS, "dim_professional", "professional_key", "profession_label", "speciality_label"
         ),
         codes=columns(Layer.REFERENCES, "cim10", "code", "category_code"),
+        moves=columns(Layer.DIMENSIONS, "establishment_history", "establishment_key", "department_code"),
         chapters=columns(Layer.REFERENCES, "cim10_chapter", "chapter_code", "first_category", "last_category"),
     )
 

@@ -22,6 +22,7 @@ LAYERS: Final[Mapping[Layer, str]] = {
     Layer.DIMENSIONS: "Dimensions",
     Layer.REFERENCES: "Référentiels",
     Layer.PSEUDONYMS: "Pseudonymes",
+    Layer.HISTORY: "Historiques des registres",
     Layer.SOURCES: "Sources, telles que livrées",
     Layer.REJECTS: "Lignes rejetées",
     Layer.REPORTS: "Rapports",

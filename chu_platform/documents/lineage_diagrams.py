@@ -33,6 +33,7 @@ HUES: Final[Mapping[str, tuple[str, str]]] = {
     "outside": ("#5f5f5f", "#f3f3f3"),
     Layer.SOURCES: ("#5f5f5f", "#f3f3f3"),
     Layer.REJECTS: ("#5f5f5f", "#f3f3f3"),
+    Layer.HISTORY: ("#5f5f5f", "#f3f3f3"),
     Layer.PSEUDONYMS: ("#8a3b12", "#fbefe8"),
     Layer.REFERENCES: ("#3f5f2a", "#eff5ea"),
     Layer.DIMENSIONS: ("#3f5f2a", "#eff5ea"),

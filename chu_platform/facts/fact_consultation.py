@@ -5,18 +5,21 @@ from chu_platform.dimensions.dim_diagnosis import dim_diagnosis
 from chu_platform.dimensions.dim_insurer import dim_insurer
 from chu_platform.dimensions.dim_patient import dim_patient
 from chu_platform.dimensions.dim_professional import dim_professional
+from chu_platform.dimensions.insurer_history import insurer_history
+from chu_platform.dimensions.professional_history import professional_history
 from chu_platform.pseudonymisation.consultation_surrogate import consultation_surrogate
 from chu_platform.pseudonymisation.patient_pseudonym import patient_pseudonym
 from chu_platform.pseudonymisation.professional_pseudonym import professional_pseudonym
 from chu_platform.sources.consultation import consultation
 from chu_platform.sources.patient import patient
-from chu_platform.tables.checks import USUALLY_MISSING, between, last_event, relation, same_row_count_as
+from chu_platform.tables.checks import USUALLY_MISSING, between, foreign_key, last_event, relation, same_row_count_as
 from chu_platform.tables.columns import BOOLEAN, DATE, INTEGER, STRING, Column
 from chu_platform.tables.partitions import MONTHLY
 from chu_platform.tables.policies import PSEUDONYMISED
 from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import UNKNOWN, age_band, completed_years, minutes, us_date
 from chu_platform.tables.table import Layer, Layout, Table, Zone
+from chu_platform.tables.versions import valid_on, version_of_none
 
 fact_consultation = Table(
     name="fact_consultation",
@@ -33,6 +36,13 @@ fact_consultation = Table(
         Column("patient_key", STRING, "patient, sous son pseudonyme", "Patient", nullable=False),
         Column("professional_key", STRING, "professionnel, sous son pseudonyme", "Professionnel", nullable=False),
         Column(
+            "professional_version",
+            STRING,
+            "version du professionnel valable ce jour-là",
+            "Version du professionnel",
+            nullable=False,
+        ),
+        Column(
             "diagnosis_key",
             STRING,
             "diagnostic : code CIM-10 sans le point",
@@ -41,6 +51,13 @@ fact_consultation = Table(
             sensitive=True,
         ),
         Column("insurer_key", STRING, "numéro de la mutuelle", "Mutuelle", nullable=False, quasi_identifying=True),
+        Column(
+            "insurer_version",
+            STRING,
+            "version de la mutuelle valable ce jour-là",
+            "Version de la mutuelle",
+            nullable=False,
+        ),
         Column("age", INTEGER, "âge en années révolues ce jour-là ; vide si inconnu", "Âge", quasi_identifying=True),
         Column(
             "age_band",
@@ -63,8 +80,9 @@ fact_consultation = Table(
         "patient": patient,
         "patient_pseudonym": patient_pseudonym,
         "professional_pseudonym": professional_pseudonym,
+        "professional": professional_history,
         "diagnosis": dim_diagnosis,
-        "insurer": dim_insurer,
+        "insurer": insurer_history,
     },
     rows=Query(
         f"""
@@ -81,8 +99,10 @@ fact_consultation = Table(
         )
         SELECT s.consultation_key, e.month, e.Date AS date, e.patient_key,
                coalesce(p.professional_key, '{UNKNOWN}') AS professional_key,
+               coalesce(v.professional_version, '{version_of_none(UNKNOWN)}') AS professional_version,
                coalesce(d.diagnosis_key, '{UNKNOWN}') AS diagnosis_key,
                coalesce(i.insurer_key, '{UNKNOWN}') AS insurer_key,
+               coalesce(i.insurer_version, '{version_of_none(UNKNOWN)}') AS insurer_version,
                e.age, {age_band("e.age")} AS age_band, e.start_minute,
                e.end_minute - e.start_minute + CASE WHEN e.end_minute < e.start_minute THEN 1440 ELSE 0 END AS duration_minutes,
                e.end_minute < e.start_minute AS is_night_slot,
@@ -90,8 +110,10 @@ fact_consultation = Table(
         FROM event e
         JOIN {{surrogate}} s ON s.Num_consultation = e.Num_consultation AND s.month = e.month
         LEFT JOIN {{professional_pseudonym}} p ON p.Identifiant = e.Id_prof_sante
+        LEFT JOIN {{professional}} v ON v.professional_key = p.professional_key AND {valid_on("e.Date", "v")}
         LEFT JOIN {{diagnosis}} d ON d.diagnosis_key = e.Code_diag
         LEFT JOIN {{insurer}} i ON i.insurer_key = CAST(coalesce(e.Id_mut, 0) AS STRING)
+             AND {valid_on("e.Date", "i")}
         """
     ),
     checks=[
@@ -99,6 +121,8 @@ fact_consultation = Table(
         *relation("professional_key", dim_professional, each_partition=True, warns_above=USUALLY_MISSING),
         *relation("diagnosis_key", dim_diagnosis, each_partition=True, warns_above=USUALLY_MISSING),
         *relation("insurer_key", dim_insurer, each_partition=True, warns_above=USUALLY_MISSING),
+        foreign_key("professional_version", professional_history),
+        foreign_key("insurer_version", insurer_history),
         same_row_count_as(consultation),
         plausible_age(),
         # A night slot ends on the next day; no slot is longer than a day.

@@ -6,6 +6,7 @@ from chu_platform.building_blocks.birth_checks import flagged, flags, not_before
 from chu_platform.dimensions.dim_diagnosis import dim_diagnosis
 from chu_platform.dimensions.dim_establishment import dim_establishment
 from chu_platform.dimensions.dim_patient import dim_patient
+from chu_platform.dimensions.establishment_history import establishment_history
 from chu_platform.pseudonymisation.patient_pseudonym import patient_pseudonym
 from chu_platform.pseudonymisation.stay_surrogate import stay_surrogate
 from chu_platform.sources.hospitalisations import hospitalisations
@@ -13,6 +14,7 @@ from chu_platform.sources.patient import patient
 from chu_platform.tables.checks import (
     USUALLY_MISSING,
     between,
+    foreign_key,
     last_event,
     mostly_found,
     relation,
@@ -25,6 +27,7 @@ from chu_platform.tables.policies import PSEUDONYMISED
 from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import UNKNOWN, age_band, completed_years, us_date
 from chu_platform.tables.table import Layer, Layout, Table, Zone
+from chu_platform.tables.versions import valid_on, version_of_none
 
 # Days of stay. Longer stays are ordinary, but may be typing errors.
 LONG_STAY: Final = 366
@@ -50,6 +53,13 @@ fact_hospitalisation = Table(
             "Établissement",
             nullable=False,
             quasi_identifying=True,
+        ),
+        Column(
+            "establishment_version",
+            STRING,
+            "version de l’établissement valable le jour d’entrée",
+            "Version de l’établissement",
+            nullable=False,
         ),
         Column("diagnosis_key", STRING, "code CIM-10 sans le point", "Diagnostic", nullable=False, sensitive=True),
         Column("sex", STRING, "F, M ou unknown (inconnu)", "Sexe", nullable=False, quasi_identifying=True),
@@ -78,7 +88,7 @@ fact_hospitalisation = Table(
         "patient": patient,
         "patient_pseudonym": patient_pseudonym,
         "dim_patient": dim_patient,
-        "establishment": dim_establishment,
+        "establishment": establishment_history,
         "diagnosis": dim_diagnosis,
     },
     rows=Query(
@@ -94,6 +104,7 @@ fact_hospitalisation = Table(
         )
         SELECT s.stay_key, e.month, e.Date_Entree AS date, e.patient_key,
                coalesce(f.establishment_key, '{UNKNOWN}') AS establishment_key,
+               coalesce(f.establishment_version, '{version_of_none(UNKNOWN)}') AS establishment_version,
                coalesce(d.diagnosis_key, '{UNKNOWN}') AS diagnosis_key,
                p.sex, e.age, {age_band("e.age")} AS age_band, e.Jour_Hospitalisation AS days,
                {flagged("e.Date_Entree", "e.birth_date", "e.age", LONG)} AS flags
@@ -102,6 +113,7 @@ fact_hospitalisation = Table(
         JOIN {{dim_patient}} p ON p.patient_key = e.patient_key
         -- Some identifiers carry a date after the FINESS number.
         LEFT JOIN {{establishment}} f ON f.establishment_key = substr(e.identifiant_organisation, 1, 10)
+             AND {valid_on("e.Date_Entree", "f")}
         LEFT JOIN {{diagnosis}} d ON d.diagnosis_key = e.Code_diagnostic
         """
     ),
@@ -109,6 +121,7 @@ fact_hospitalisation = Table(
         *relation("patient_key", dim_patient, each_partition=True, warns_above=USUALLY_MISSING),
         # Stays may be delivered without an establishment.
         *relation("establishment_key", dim_establishment, blocking=False),
+        foreign_key("establishment_version", establishment_history),
         mostly_found(
             "establishment",
             "substr(identifiant_organisation, 1, 10)",

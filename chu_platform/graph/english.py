@@ -19,6 +19,7 @@ from chu_platform.tables.table import Layer, Table
 # What the layer says of a table, after its description.
 _LAYERS: Final[Mapping[Layer, str]] = {
     Layer.SOURCES: "As delivered, with types.",
+    Layer.HISTORY: "Each delivery that changes a row adds a version.",
     Layer.REJECTS: "Delivered rows that could not be kept, with the reasons.",
     Layer.KPIS: "Exact figures.",
     Layer.CANDIDATES: "What could be published now.",

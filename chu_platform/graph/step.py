@@ -38,13 +38,13 @@ from chu_platform.ingest.reading import SAME_FORM, FindChanged, Reading, Reading
 from chu_platform.ingest.reject_history import with_history, write_rejects
 from chu_platform.storage.changed_partitions import changed_partitions, sound_identities
 from chu_platform.storage.commit import commit_written
-from chu_platform.storage.damage import rows_before
+from chu_platform.storage.damage import rows_before, version_to_continue
 from chu_platform.storage.edition_manifest import released_version
 from chu_platform.storage.held_deliveries import HeldDeliveries
 from chu_platform.storage.key_record import key_record
 from chu_platform.storage.lake import Lake, Write, active_files, partition_of, size_of
 from chu_platform.storage.partition_folders import values_of
-from chu_platform.storage.provenance import KEY
+from chu_platform.storage.provenance import KEY, delivery_day
 from chu_platform.storage.recorded_code import record_code
 from chu_platform.storage.row_identity import aggregate_partitions
 from chu_platform.storage.run_checks import CheckResult, examine
@@ -150,6 +150,9 @@ def _made(
             quarantines = [quarantine_of(table)] if is_delivered(table) else []
             writes = {t: stack.enter_context(lake.writing(t)) for t in [*ranges, *quarantines]}
             last_commit = lake.provenance(table)
+            if table.rows.continues:
+                former = version_to_continue(lake, table, resources.log_progress)
+                versions |= {table: former} if former is not None else {}
             if touched is not None and lake.version(table) != touched.last.commits[table].version:
                 # Another process wrote the table before this one held its lock.
                 touched = None
@@ -480,7 +483,9 @@ class _RowWriter:
             "instance": lambda: self.instance,
             "tables": catalogue,
             "before": lambda: rows_before(lake, table, self.resources.log_progress),
-            "released": self._released,
+            "released": self._own_rows,
+            "former": self._own_rows,
+            "delivered_on": lambda: max(delivery_day(lake.place_of(t), self.versions[t]) for t in table.reads.values()),
             "needs": lambda: added_needs(self.resources.settings.needs_file),
             "oppositions": lambda: pa.Table.from_pylist(
                 [asdict(entry) for entry in self.resources.oppositions.entries], table.schema
@@ -489,8 +494,8 @@ class _RowWriter:
         made = rows.function(**loaded, **{name: given[name]() for name in rows.given})
         _write_arrow(table, made, self.writes[table])
 
-    def _released(self) -> pa.Table:
-        """The rows of the table in the last edition; no rows before the first one."""
+    def _own_rows(self) -> pa.Table:
+        """The rows of the table in the version that it reads of itself; no rows before the first one."""
         if self.table not in self.versions:
             return self.table.schema.empty_table()
         return self.resources.lake.current_rows(self.table, self.versions[self.table])

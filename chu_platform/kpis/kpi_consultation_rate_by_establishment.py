@@ -7,7 +7,7 @@ and unattached consultations therefore sum to the total exactly.
 from typing import Final
 
 from chu_platform.dimensions.bridge_professional_establishment import bridge_professional_establishment
-from chu_platform.dimensions.dim_establishment import dim_establishment
+from chu_platform.dimensions.establishment_history import establishment_history
 from chu_platform.facts.fact_consultation import fact_consultation
 from chu_platform.indicators.indicator import FreeRange, Indicator, Release, Summary
 from chu_platform.indicators.rates import (
@@ -30,8 +30,11 @@ from chu_platform.indicators.use_of_care import (
 )
 from chu_platform.masks.consultation_mask import TOTAL, consultation_mask
 from chu_platform.periods.consultation_contributors import (
+    ALWAYS,
     BY_PLACE,
+    PART,
     PLACES,
+    PLACES_OF_VERSIONS,
     consultation_contributors,
     released,
 )
@@ -41,7 +44,7 @@ from chu_platform.recomputation.completed_figures import recomputed_rates
 from chu_platform.recomputation.counted_rows import CONSULTATIONS, PERIOD, PERIOD_LEVEL, base_of, use_counts
 from chu_platform.recomputation.recomputation import InputSet, Recomputation, SourceRows
 from chu_platform.sdc.cell_masks import over_time, same_period
-from chu_platform.sdc.primary_rules import PrimaryRules
+from chu_platform.sdc.primary_rules import HIDDEN, PrimaryRules
 from chu_platform.sources.activite_professionnel_sante import activite_professionnel_sante
 from chu_platform.sources.etablissement_sante import etablissement_sante
 from chu_platform.tables.checks import holds, mostly_found, none_in, usually_found
@@ -52,6 +55,7 @@ from chu_platform.tables.period_sql import Periods
 from chu_platform.tables.policies import exact_of_sites
 from chu_platform.tables.rows import Query
 from chu_platform.tables.table import Layer, Layout, Table, Zone
+from chu_platform.tables.versions import IS_NEWEST, valid_on
 
 NAME: Final = BY_PLACE
 CONSULTED: Final = Count("consultations", "consultations")
@@ -62,56 +66,62 @@ RULES: Final = PrimaryRules(
     contributors=True,
 )
 
-# Numbers of two cells that are no place, as BIGINT: the numbers of places begin with 3.
+# Numbers of two cells that are no place, as BIGINT: the numbers of places begin with 4.
 TOTAL_CELL: Final = "0L"
 UNATTACHED_CELL: Final = "1L"
 
 
 def _counts(periods: Periods) -> str:
     return f"""
-        WITH {visits(periods, "{consultation}", ["professional_key"])},
-        -- The cells of each establishment have numbers: those of one level have the same rest of a division by three.
+        WITH {visits(periods, "{consultation}", ["professional_key", "date"])},
+        {PLACES_OF_VERSIONS},
+        -- The cells of each version have numbers: those of one level have the same rest of a division by four.
         cell AS (
-            SELECT establishment_key, establishment_label, department_code, department_label, region_key, region_label,
-                   3 * dense_rank() OVER (ORDER BY establishment_key) AS establishment,
-                   3 * dense_rank() OVER (ORDER BY department_code) + 1 AS department,
-                   3 * dense_rank() OVER (ORDER BY region_key) + 2 AS region
-            FROM {{establishment}}
+            SELECT *, 4 * dense_rank() OVER (ORDER BY establishment_key) AS establishment,
+                   4 * dense_rank() OVER (ORDER BY department_code) + 1 AS department,
+                   4 * dense_rank() OVER (ORDER BY region_key) + 2 AS region,
+                   CASE WHEN part IS NOT NULL THEN 4 * dense_rank() OVER (ORDER BY part) + 3 END AS part_cell
+            FROM located
         ),
         worker AS (
             SELECT professional_key, row_number() OVER (ORDER BY professional_key) AS professional
             FROM (SELECT DISTINCT professional_key FROM {{consultation}})
         ),
         place AS (
-            -- The places of a professional, each once: several establishments may be in one region.
-            SELECT professional, cell, CAST(sum(weight) AS DECIMAL(20, 12)) AS weight
+            -- The places of a professional at a time, each once: several establishments may be in one region.
+            SELECT professional, valid_from, valid_to, cell, CAST(sum(weight) AS DECIMAL(20, 12)) AS weight
             FROM (
-                SELECT k.professional, w.weight, stack(3, e.establishment, e.department, e.region) AS (cell)
-                FROM {{bridge}} w
-                JOIN worker k ON k.professional_key = w.professional_key
-                JOIN cell e ON e.establishment_key = w.establishment_key
-            ) GROUP BY professional, cell
-            UNION ALL SELECT professional, {TOTAL_CELL}, CAST(1 AS DECIMAL(20, 12)) FROM worker
+                SELECT k.professional, s.valid_from, s.valid_to, s.weight,
+                       stack(4, e.establishment, e.department, e.region, e.part_cell) AS (cell)
+                FROM span s
+                JOIN worker k ON k.professional_key = s.professional_key
+                JOIN cell e ON e.establishment_version = s.establishment_version
+            ) WHERE cell IS NOT NULL GROUP BY professional, valid_from, valid_to, cell
             UNION ALL
-            SELECT k.professional, {UNATTACHED_CELL}, CAST(1 AS DECIMAL(20, 12))
+            SELECT professional, {ALWAYS}, {TOTAL_CELL}, CAST(1 AS DECIMAL(20, 12)) FROM worker
+            UNION ALL
+            SELECT k.professional, {ALWAYS}, {UNATTACHED_CELL}, CAST(1 AS DECIMAL(20, 12))
             FROM worker k LEFT ANTI JOIN {{bridge}} w ON w.professional_key = k.professional_key
         ),
         placed AS (
             SELECT l.cell, v.patient, v.month, l.weight AS events, 1 AS consultations
             FROM visit v
             JOIN worker k ON k.professional_key = v.professional_key
-            JOIN place l ON l.professional = k.professional
+            JOIN place l ON l.professional = k.professional AND {valid_on("v.date", "l")}
         ),
         counted AS (
             {counts_by_period("placed", ["events", "consultations"])}
         ),
         name AS (
             SELECT establishment AS cell, 'establishment' AS level, establishment_key AS code, establishment_label AS label
-            FROM cell
+            FROM cell WHERE {IS_NEWEST}
             UNION ALL
             SELECT department, 'department', department_code, min(department_label)
             FROM cell GROUP BY department, department_code
             UNION ALL SELECT region, 'region', region_key, min(region_label) FROM cell GROUP BY region, region_key
+            UNION ALL
+            SELECT part_cell, '{PART}', part, concat(min(establishment_label), ' : ', min(department_label))
+            FROM cell WHERE part IS NOT NULL GROUP BY part_cell, part
             UNION ALL SELECT {TOTAL_CELL}, 'total', 'total', 'Ensemble des consultations'
             UNION ALL SELECT {UNATTACHED_CELL}, 'unattached', 'unattached', 'Consultations non rattachées'
         )
@@ -129,7 +139,7 @@ EXACT = Table(
     name=NAME,
     layer=Layer.KPIS,
     zone=Zone.PSEUDONYMISED,
-    grain="un établissement, un département, une région, les consultations non rattachées ou le total, dans une période avec des consultations",
+    grain="un établissement, un département, une région, la part d’un établissement dans chacun de ses départements successifs, les consultations non rattachées ou le total, dans une période avec des consultations",
     label="Taux de consultation par établissement",
     owner="team:kpis",
     access=exact_of_sites("code"),
@@ -149,7 +159,7 @@ EXACT = Table(
     reads={
         "consultation": fact_consultation,
         "bridge": bridge_professional_establishment,
-        "establishment": dim_establishment,
+        "establishment": establishment_history,
         "period": dim_period,
         "base": fact_patient_base,
     },
@@ -204,7 +214,8 @@ RECOMPUTATION: Final = Recomputation(
             ['total'], ['total', 'unattached'])) AS level)
         UNION ALL
         SELECT {PERIOD}, level, place.code, c.id, patient, is_known, share, professional, organisation
-        FROM consultation_in c JOIN attachment USING (professional) JOIN organisation o ON o.id = organisation,
+        FROM consultation_in c JOIN attachment USING (professional)
+            JOIN organisation o ON o.id = organisation AND c.date >= o.valid_from AND c.date < o.valid_to,
             LATERAL (SELECT unnest(['establishment', 'department', 'region']) AS level,
                 unnest([organisation, o.department, o.region]) AS code) place
         """,
@@ -229,27 +240,58 @@ RECOMPUTATION: Final = Recomputation(
     complete=recomputed_rates,
 )
 
+# The parts of establishments that have been in several departments. They are not published, but can be computed: a
+# department is the sum of its establishments and of these parts, and such an establishment that of its parts.
+PART_RULES: Final = PrimaryRules(["events", "patients"], contributors=True)
+PARTS_INDICATOR: Final = "hidden part"
+PARTS: Final = f"(FROM establishments WHERE level = '{PART}' AND period_grain = 'all')"
+IN_DEPARTMENTS: Final = f"""
+    SELECT p.id, c.id FROM cell p JOIN cell c ON p.grain = c.grain AND p.start = c.start
+    JOIN (
+        SELECT establishment_key, min(department_code) AS department_code FROM establishment
+        GROUP BY establishment_key HAVING count(DISTINCT department_code) = 1
+    ) e ON e.establishment_key = c.code AND e.department_code = p.code
+    WHERE p.level = 'department' AND c.level = 'establishment'
+    UNION ALL
+    SELECT p.id, c.id FROM cell p JOIN cell c ON p.grain = c.grain AND p.start = c.start
+    WHERE p.level = 'department' AND c.indicator = '{PARTS_INDICATOR}' AND p.code = split_part(c.code, '|', 2)
+    """
+
 # The head of an establishment knows its figures: what the visible ones of its places then tell of a few others, or of
 # the only other establishment.
-INSIDERS: Final = """
+INSIDERS: Final = f"""
     WITH places AS (
-        SELECT establishment_key, ['establishment', 'department', 'region', 'total'] AS levels,
-               [establishment_key, department_code, region_key, 'total'] AS codes
-        FROM establishment
+        SELECT DISTINCT establishment_key, department_code, region_key,
+               min(department_code) OVER one <> max(department_code) OVER one AS has_parts
+        FROM establishment WINDOW one AS (PARTITION BY establishment_key)
     ),
     pair AS (
         SELECT level, code
         FROM (
-            SELECT unnest(levels) AS level, unnest(codes) AS code FROM places
-            WHERE establishment_key IN (SELECT code FROM establishments WHERE level = 'establishment')
+            SELECT DISTINCT establishment_key, unnest(['department', 'region']) AS level,
+                   unnest([department_code, region_key]) AS code
+            FROM places WHERE establishment_key IN (SELECT code FROM establishments WHERE level = 'establishment')
         )
-        WHERE level IN ('department', 'region') GROUP BY ALL HAVING count(*) = 2
+        GROUP BY level, code HAVING count(*) = 2
     ),
     -- Unnested after the join, so that DuckDB cannot join all cells with all establishments of their places first: these
     -- are millions of rows, of which few have figures.
     own AS (
-        SELECT period_grain, period_start, events, consultations, patients, unnest(levels) AS level, unnest(codes) AS code
-        FROM establishments e JOIN places ON places.establishment_key = e.code WHERE e.level = 'establishment'
+        SELECT period_grain, period_start, events, consultations, patients, unnest(['establishment', 'total']) AS level,
+               unnest([code, 'total']) AS code
+        FROM establishments WHERE level = 'establishment'
+        UNION ALL
+        SELECT period_grain, period_start, events, consultations, patients, unnest(['department', 'region']),
+               unnest([department_code, region_key])
+        FROM establishments e JOIN places ON establishment_key = e.code WHERE e.level = 'establishment' AND NOT has_parts
+        UNION ALL
+        SELECT period_grain, period_start, events, consultations, patients, 'department', department_code
+        FROM establishments e JOIN places ON concat_ws('|', establishment_key, department_code) = e.code
+        WHERE e.level = '{PART}'
+        UNION ALL
+        SELECT period_grain, period_start, sum(events), sum(consultations), sum(patients), 'region', region_key
+        FROM establishments e JOIN places ON concat_ws('|', establishment_key, department_code) = e.code
+        WHERE e.level = '{PART}' GROUP BY period_grain, period_start, establishment_key, region_key
     )
     SELECT c.id, own.events AS own,
            pair.code IS NOT NULL OR c.events - own.events BETWEEN 0.000001 AND 10.000001
@@ -272,6 +314,10 @@ kpi_consultation_rate_by_establishment = Indicator(
                    {RULES.reason} AS unsafe, events AS weight, events,
                    consultations, patients, 0 AS professionals
             FROM {RULES.tested("establishments", NAME)} WHERE {released(PLACES)}
+            UNION ALL
+            SELECT '{PARTS_INDICATOR}', concat_ws('|', period_grain, period_start, code), period_grain, period_start,
+                   '{HIDDEN}', code, {PART_RULES.reason}, events, events, consultations, patients, 0
+            FROM {PART_RULES.tested(PARTS, NAME)}
             """,
         relations={
             ("events",): [
@@ -281,17 +327,18 @@ kpi_consultation_rate_by_establishment = Indicator(
                     "c.level = 'department'",
                     "EXISTS (FROM establishment e WHERE e.department_code = c.code AND e.region_key = p.code)",
                 ),
-                """
-                SELECT p.id, c.id FROM cell p JOIN cell c ON p.grain = c.grain AND p.start = c.start
-                JOIN establishment e ON e.establishment_key = c.code AND e.department_code = p.code
-                WHERE p.level = 'department' AND c.level = 'establishment'
-                """,
+                IN_DEPARTMENTS,
+                same_period(
+                    "p.level = 'establishment'",
+                    f"c.indicator = '{PARTS_INDICATOR}'",
+                    "p.code = split_part(c.code, '|', 1)",
+                ),
             ],
             # A consultation may count in several places, so whole consultations are additive over time only.
             ("consultations",): over_time(f"p.indicator = '{NAME}'"),
         },
         insiders=INSIDERS,
-        reads={"establishment": dim_establishment, "contributors": consultation_contributors},
+        reads={"establishment": establishment_history, "contributors": consultation_contributors},
         relation_columns=[f"establishment.{c}" for c in ("establishment_key", "department_code", "region_key")],
         level_columns=["level", "code"],
         weight="events",

@@ -14,8 +14,8 @@ from typing import Final
 from chu_platform.building_blocks.period_columns import PERIOD_KEY
 from chu_platform.dimensions.bridge_professional_establishment import bridge_professional_establishment
 from chu_platform.dimensions.dim_diagnosis import dim_diagnosis
-from chu_platform.dimensions.dim_establishment import dim_establishment
 from chu_platform.dimensions.dim_professional import dim_professional
+from chu_platform.dimensions.establishment_history import establishment_history
 from chu_platform.facts.fact_consultation import fact_consultation
 from chu_platform.periods.closed_years import closed_years
 from chu_platform.periods.dim_period import dim_period
@@ -26,6 +26,7 @@ from chu_platform.tables.policies import BEFORE_RELEASE
 from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import UNKNOWN, WHOLE_PROFESSION
 from chu_platform.tables.table import Layer, Layout, Table, Zone
+from chu_platform.tables.versions import FIRST_DAY, LAST_DAY, valid_on
 
 BY_PLACE: Final = "kpi_consultation_rate_by_establishment"
 BY_DIAGNOSIS: Final = "kpi_consultation_rate_by_diagnosis"
@@ -48,6 +49,37 @@ TO_RELEASE: Final = """
             WHERE (grain <> 'all' OR date < closed_end)"""
 
 
+# The level of the part of an establishment in one of the departments in which it has been: not published.
+PART: Final = "establishment_part"
+# First and last day of a version that nothing changes.
+ALWAYS: Final = f"DATE '{FIRST_DAY}', DATE '{LAST_DAY}'"
+# Common tables of the places of professionals, for queries over `establishment` (its versions) and `bridge`. `located`:
+# the versions, with the code of the part of an establishment that has been in several departments. `spell`: the times of
+# a professional in which no establishment of theirs has another version. `span`: these versions, in each of the times.
+PLACES_OF_VERSIONS: Final = f"""
+        located AS (
+            SELECT *, CASE WHEN min(department_code) OVER (PARTITION BY establishment_key)
+                                <> max(department_code) OVER (PARTITION BY establishment_key)
+                           THEN concat(establishment_key, '|', department_code) END AS part
+            FROM {{establishment}}
+        ),
+        spell AS (
+            SELECT professional_key, valid_from,
+                   coalesce(lead(valid_from) OVER (PARTITION BY professional_key ORDER BY valid_from), DATE '{LAST_DAY}')
+                       AS valid_to
+            FROM (
+                SELECT DISTINCT w.professional_key, e.valid_from
+                FROM {{bridge}} w JOIN located e ON e.establishment_key = w.establishment_key
+            )
+        ),
+        span AS (
+            SELECT t.professional_key, t.valid_from, t.valid_to, w.weight, e.establishment_version
+            FROM spell t
+            JOIN {{bridge}} w ON w.professional_key = t.professional_key
+            JOIN located e ON e.establishment_key = w.establishment_key AND {valid_on("t.valid_from", "e")}
+        )"""
+
+
 def released(levels: Mapping[str, Sequence[str]], grain: str = "period_grain") -> str:
     """SQL condition on `level` and the column `grain`: the level is released for this period grain."""
     texts = ((level, ", ".join(f"'{g}'" for g in grains)) for level, grains in levels.items())
@@ -56,20 +88,43 @@ def released(levels: Mapping[str, Sequence[str]], grain: str = "period_grain") -
 
 def _contributors(periods: Periods) -> str:
     return f"""
-        WITH worked AS (
-            SELECT professional_key, grain, start, CAST(count(*) AS DECIMAL(18, 0)) AS events
-            FROM ({periods.expand("{consultation}", "professional_key, date")}
-            ) {TO_RELEASE} GROUP BY professional_key, grain, start
+        WITH {PLACES_OF_VERSIONS},
+        dated AS (
+            SELECT c.professional_key, c.date, t.valid_from
+            FROM {{consultation}} c
+            LEFT JOIN spell t ON t.professional_key = c.professional_key AND {valid_on("c.date", "t")}
+        ),
+        worked_then AS (
+            SELECT professional_key, valid_from, grain, start, CAST(count(*) AS DECIMAL(18, 0)) AS events
+            FROM ({periods.expand("dated", "professional_key, valid_from, date")}
+            ) {TO_RELEASE} GROUP BY professional_key, valid_from, grain, start
+        ),
+        worked AS (
+            SELECT professional_key, grain, start, CAST(sum(events) AS DECIMAL(18, 0)) AS events
+            FROM worked_then GROUP BY professional_key, grain, start
         ),
         place AS (
-            SELECT professional_key, level, code, CAST(sum(weight) AS DECIMAL(18, 12)) AS weight
+            SELECT professional_key, valid_from, level, code, CAST(sum(weight) AS DECIMAL(18, 12)) AS weight
             FROM (
-                SELECT w.professional_key, w.weight, stack(3, 'establishment', e.establishment_key,
-                       'department', e.department_code, 'region', e.region_key) AS (level, code)
-                FROM {{bridge}} w JOIN {{establishment}} e ON e.establishment_key = w.establishment_key
-            ) GROUP BY professional_key, level, code
-            UNION ALL SELECT DISTINCT professional_key, 'total', 'total', CAST(1 AS DECIMAL(18, 12)) FROM worked
-            UNION ALL SELECT DISTINCT k.professional_key, 'unattached', 'unattached', CAST(1 AS DECIMAL(18, 12))
+                SELECT s.professional_key, s.valid_from, s.weight, stack(4, 'establishment', e.establishment_key,
+                       'department', e.department_code, 'region', e.region_key, '{PART}', e.part) AS (level, code)
+                FROM span s JOIN located e ON e.establishment_version = s.establishment_version
+            ) WHERE code IS NOT NULL GROUP BY professional_key, valid_from, level, code
+        ),
+        -- Whose weight in a place changes within a period has the mean weight of the consultations.
+        weighed AS (
+            SELECT k.professional_key, k.grain, k.start, l.level, l.code,
+                   CASE WHEN min(l.weight) = max(l.weight) THEN max(l.weight)
+                        ELSE CAST(sum(CAST(k.events * l.weight AS DECIMAL(38, 12))) / sum(k.events) AS DECIMAL(18, 12))
+                        END AS weight,
+                   CAST(sum(k.events) AS DECIMAL(18, 0)) AS events
+            FROM worked_then k JOIN place l ON l.professional_key = k.professional_key AND l.valid_from = k.valid_from
+            WHERE {released({**PLACES, PART: ("all",)}, "grain")}
+            GROUP BY k.professional_key, k.grain, k.start, l.level, l.code
+            UNION ALL
+            SELECT professional_key, grain, start, 'total', 'total', CAST(1 AS DECIMAL(18, 12)), events FROM worked
+            UNION ALL
+            SELECT k.professional_key, k.grain, k.start, 'unattached', 'unattached', CAST(1 AS DECIMAL(18, 12)), k.events
             FROM worked k LEFT ANTI JOIN {{bridge}} w ON w.professional_key = k.professional_key
         ),
         speciality AS (
@@ -85,8 +140,7 @@ def _contributors(periods: Periods) -> str:
         ),
         -- The events of each professional in each cell, and the share of the place in them.
         part AS (
-            SELECT '{BY_PLACE}' AS indicator, k.grain, k.start, l.level, l.code, l.weight, k.events
-            FROM worked k JOIN place l ON l.professional_key = k.professional_key WHERE {released(PLACES, "grain")}
+            SELECT '{BY_PLACE}' AS indicator, grain, start, level, code, weight, events FROM weighed
             UNION ALL
             SELECT '{BY_PROFESSIONAL}', k.grain, k.start, s.level, s.code, CAST(1 AS DECIMAL(18, 12)), k.events
             FROM worked k JOIN speciality s ON s.professional_key = k.professional_key
@@ -170,7 +224,7 @@ consultation_contributors = Table(
     reads={
         "consultation": fact_consultation,
         "bridge": bridge_professional_establishment,
-        "establishment": dim_establishment,
+        "establishment": establishment_history,
         "professional": dim_professional,
         "diagnosis": dim_diagnosis,
         "period": dim_period,

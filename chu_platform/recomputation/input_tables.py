@@ -6,6 +6,7 @@ from typing import Final
 
 import duckdb
 
+from chu_platform.history.etablissement_sante_history import etablissement_sante_history
 from chu_platform.recomputation.care_inputs import (
     create_base_by_age,
     create_consultations,
@@ -32,7 +33,6 @@ from chu_platform.sources.consultation import consultation
 from chu_platform.sources.diagnostic import diagnostic
 from chu_platform.sources.esatis48h_mco import esatis48h_mco
 from chu_platform.sources.esatisca_mco import esatisca_mco
-from chu_platform.sources.etablissement_sante import etablissement_sante
 from chu_platform.sources.hospitalisations import hospitalisations
 from chu_platform.sources.patient import patient
 from chu_platform.sources.professionnel_de_sante import professionnel_de_sante
@@ -62,7 +62,7 @@ INPUTS: Final[Mapping[InputSet, Inputs]] = {
         (create_deaths, create_mortality),
     ),
     InputSet.PLACES: Inputs(
-        (patient, consultation, activite_professionnel_sante, etablissement_sante, department),
+        (patient, consultation, activite_professionnel_sante, etablissement_sante_history, department),
         (create_patients, create_consultations, create_organisations),
     ),
     InputSet.PROFESSIONS: Inputs(

@@ -34,7 +34,9 @@ def create_professionals(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def create_organisations(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create organisation(id, department, region) and attachment(professional, organisation, share).
+    """Create organisation(id, department, region, valid_from, valid_to), attachment(professional, organisation, share).
+
+    The history of the register is an input: an organisation has a row for each of its versions.
 
     The department is that of the commune, else of the postal code, else of the postal code that `cedex` begins with.
     Codes of addresses in other countries do not count. Communes 9_352 to 9_354 are those of Algeria. Of Corsica,
@@ -46,21 +48,22 @@ def create_organisations(connection: duckdb.DuckDBPyConnection) -> None:
         f"""
         CREATE TABLE organisation AS
         WITH written AS (
-            SELECT identifiant_organisation AS id,
+            SELECT identifiant_organisation AS id, valid_from, valid_to,
                 if(code_commune SIMILAR TO '[0-9][0-9AB][0-9]{{3}}', code_commune, NULL) AS commune,
                 [c FOR c IN [code_postal, regexp_replace(trim(cedex, ' \u00a0'), '^fr?-?', '', 'i')[:5]]
                     IF c SIMILAR TO '[0-9]{{5}}'][1] AS postal,
                 regexp_replace(strip_accents(lower(pays)), '^[^a-z0-9]+|([.,]0+)?[^a-z0-9]*$', '', 'g') AS country
-            FROM raw_etablissement_sante
+            FROM raw_etablissement_sante_history
         ), area AS (
-            SELECT id, if(is_french, commune, NULL) AS commune, if(is_french, postal, NULL) AS postal
+            SELECT id, valid_from, valid_to, if(is_french, commune, NULL) AS commune,
+                if(is_french, postal, NULL) AS postal
             FROM (SELECT *, coalesce(country NOT SIMILAR TO '.*[a-z].*|(99)?[0-9]{{3}}' OR country ^@ 'fr'
                 OR country SIMILAR TO '.*(fran.aise|m.tropole|guadeloupe|martinique|guyane|r.union|mayotte|corse).*'
                 OR country IN ('f', '99000', '99100', '000', '100', '250', 'gp', 'glp', '312', 'mq', 'mtq', '474',
                     'gf', 'guf', '254', 're', 'reu', '638', 'yt', 'myt', '175'), true) AS is_french FROM written)
         ), located AS (
             -- Corsica has postal codes that begin with 20, and communes of before 1976; 200 and 201 are Corse-du-Sud.
-            SELECT id, max(CASE
+            SELECT id, valid_from, valid_to, max(CASE
                 WHEN coalesce(commune, postal) ^@ '20' THEN coalesce(map {{
                     '200': '2A', '201': '2A', '202': '2B', '206': '2B'}}[left(postal, 3)], '20')
                 -- Islands that were communes of Guadeloupe.
@@ -70,9 +73,9 @@ def create_organisations(connection: duckdb.DuckDBPyConnection) -> None:
                         WHEN commune NOT SIMILAR TO '9[1-4]35[2-4]' OR commune IS NULL
                             THEN department_of(coalesce(commune, postal)) END
                 END) AS department_code
-            FROM area GROUP BY id
+            FROM area GROUP BY id, valid_from, valid_to
         )
-        SELECT id, if(d.region_code IS NULL, '{UNKNOWN}', department_code) AS department,
+        SELECT id, valid_from, valid_to, if(d.region_code IS NULL, '{UNKNOWN}', department_code) AS department,
             coalesce(d.region_code, if(department_code = '20', '94', '{UNKNOWN}')) AS region
         FROM located LEFT JOIN raw_department d USING (department_code);
 

@@ -17,7 +17,7 @@ from chu_platform.storage.superseded import keep_only
 from chu_platform.tables.table import Layer, Table, Zone
 
 # Layers with a row for each person or event. Other tables have such rows if they have a pseudonym.
-ROWS_OF_PERSONS: Final = (Layer.PSEUDONYMS, Layer.DIMENSIONS, Layer.FACTS)
+ROWS_OF_PERSONS: Final = (Layer.HISTORY, Layer.PSEUDONYMS, Layer.DIMENSIONS, Layer.FACTS)
 
 
 def tables_of_kinds(kinds: Collection[Kind]) -> Sequence[Table]:

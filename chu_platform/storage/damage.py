@@ -151,16 +151,24 @@ def newest_sound_version(path: LakePath, last: int) -> int | None:
     return None
 
 
-def rows_before(lake: Lake, table: Table, warn: Callable[[str], None]) -> pa.Table:
-    """The rows of a table that continues its own rows: of its current version, or of the newest one without damage."""
+def version_to_continue(lake: Lake, table: Table, warn: Callable[[str], None]) -> int | None:
+    """The version of a table that continues its own rows: the current one, or the newest one without damage.
+
+    None if there is none.
+    """
     delta = lake.open(table)
     if delta is None:
-        return table.schema.empty_table()
+        return None
     current = delta.version()
     sound = newest_sound_version(lake.place_of(table), current)
     if sound is None:
         warn(f"WARNING {table.folder}: no version of it is without damage, so its history is lost")
-        return table.schema.empty_table()
-    if sound < current:
+    elif sound < current:
         warn(f"WARNING {table.folder}: version {current} is damaged, so its history continues from version {sound}")
-    return lake.current_rows(table, sound)
+    return sound
+
+
+def rows_before(lake: Lake, table: Table, warn: Callable[[str], None]) -> pa.Table:
+    """The rows of the version to continue; none if there is none."""
+    sound = version_to_continue(lake, table, warn)
+    return table.schema.empty_table() if sound is None else lake.current_rows(table, sound)

@@ -7,10 +7,12 @@ rows, because that commit may have left the log.
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date
 from typing import Any, Final
 
 from deltalake import CommitProperties, DeltaTable
 
+from chu_platform.errors import ChuError
 from chu_platform.storage.commit_log import Commit, commits
 from chu_platform.storage.store import LakePath
 from chu_platform.tables.table import Table
@@ -51,6 +53,23 @@ def data_commits(path: LakePath, version: int) -> Iterator[dict[str, Any]]:
             last = known
             if replaced_whole_table(data_commit):
                 return
+
+
+def delivery_day(path: LakePath, version: int) -> date:
+    """The day (UTC) of the delivery of which a version of a delivered table has the rows.
+
+    It is the day on which the newest of its files was last changed, and not after the day on which it was read. Of a
+    database, only that day is known. If its commit has left the log, one that repeats its metadata tells the day.
+    """
+    found = [(c, m) for c in commits(path, version) if c.time is not None and (m := commit_metadata(c))]
+    read = [(c, m) for c, m in found if "operation" not in m] or [(c, m.get("publication", {})) for c, m in found[-1:]]
+    if not read:
+        raise ChuError(f"{path}@{version} has no commit of the platform in its log: make it again with --force")
+    commit, metadata = read[0]
+    assert commit.time is not None
+    read_on = commit.time.astimezone(UTC).date()
+    changed = [date.fromisoformat(f["modified"][:10]) for f in metadata.get("files", ()) if f.get("modified")]
+    return min(max(changed, default=read_on), read_on)
 
 
 def foreign_commits(path: LakePath, version: int | None = None) -> Sequence[Commit]:

@@ -53,6 +53,11 @@ WHILE_COMPARED: Final = (
     "Aussi longtemps que le lac : une édition est comparée à toutes les précédentes, pour que deux éditions ne "
     "révèlent personne, et ses chiffres restent explicables"
 )
+WHILE_READ_BY_FACTS: Final = (
+    "Aussi longtemps que le lac pour les structures et les mutuelles : les événements gardent la version valable ce "
+    "jour-là, et aucune livraison ne la rendrait. Pour une personne, tant que la dernière livraison la contient : "
+    "toutes ses versions partent avec elle"
+)
 TWENTY_YEARS: Final = 240
 
 
@@ -130,6 +135,11 @@ def exact_of_professionals(professional: str) -> AccessPolicy:
     """The policy of exact figures by professional; `professional` is the column with their pseudonym."""
     own = Grant(Profile.PRACTITIONER, Purpose.CARE_QUALITY, RowsOf.OWN_COUNTS, own=professional)
     return replace(EXACT_FIGURES, grants=(*ANALYSTS, own))
+
+
+def history_policy(delivered: AccessPolicy | None) -> AccessPolicy | None:
+    """The policy of the history of a delivered table."""
+    return delivered and replace(delivered, retention_reason=WHILE_READ_BY_FACTS)
 
 
 def rejects_policy(delivered: AccessPolicy | None) -> AccessPolicy | None:

@@ -42,6 +42,7 @@ ACCEPTANCES: Final = ExternalSource("accords donnés par « chu accept »")
 EVENT_LOG: Final = ExternalSource("journal d’exécution de Dagster")
 OPPOSITIONS: Final = ExternalSource("demandes reçues par « chu erase »")
 ADDED_NEEDS: Final = ExternalSource("besoins ajoutés par « chu need add »")
+DELIVERY_DAY: Final = ExternalSource("jour de la livraison")
 
 
 class RowsVisitor(Protocol[Result]):
@@ -101,6 +102,11 @@ class Rows(ABC):
     @property
     def follows_editions(self) -> bool:
         """Whether the rows depend on the rows of the table in the last edition."""
+        return False
+
+    @property
+    def continues(self) -> bool:
+        """Whether the rows continue those of the version before, which is an input and cannot be made again."""
         return False
 
     def as_recorded(self, _declaration: Mapping[str, str]) -> Self:
@@ -199,10 +205,11 @@ class Computed(Rows):
 
     `columns` lists the columns to load of a large input. `given` names the other arguments of the function:
     `key` (of the pseudonyms), `settings` (for the folder of the pack), `instance` (of Dagster), `tables` (the
-    catalogue), `before` (the current rows of the table), `released` (its rows in the last edition), `needs` (the needs
-    that readers have added), `oppositions` (the entries of the opposition list). `from_columns` gives the lineage of
-    each column: "input.column" of `reads` or an external source; empty for a constant. Under EVERY_ROW are the inputs
-    that determine which rows exist.
+    catalogue), `before` (the current rows of the table), `released` (its rows in the last edition), `former` (its rows
+    in the version before, which is an input), `delivered_on` (the day of the delivery of the input tables), `needs`
+    (the needs that readers have added), `oppositions` (the entries of the opposition list). `from_columns` gives the
+    lineage of each column: "input.column" of `reads` or an external source; empty for a constant. Under EVERY_ROW are
+    the inputs that determine which rows exist.
     """
 
     function: "Callable[..., pa.Table]"
@@ -223,7 +230,7 @@ class Computed(Rows):
     @property
     def repeatable(self) -> bool:
         """See `Rows`: false if it reads the pack, Dagster's log, the catalogue, needs or the rows of the table."""
-        return not set(self.given) - {"key", "released", "oppositions"}
+        return not set(self.given) - {"key", "released", "former", "delivered_on", "oppositions"}
 
     @property
     def uses_key(self) -> bool:
@@ -248,6 +255,11 @@ class Computed(Rows):
     def follows_editions(self) -> bool:
         """See `Rows`."""
         return "released" in self.given
+
+    @property
+    def continues(self) -> bool:
+        """See `Rows`."""
+        return "former" in self.given
 
     def accept(self, visitor: RowsVisitor[Result]) -> Result:
         """See `Rows`."""

@@ -36,6 +36,7 @@ class Layer(StrEnum):
     SOURCES = "sources"
     REJECTS = "rejects"
     QUARANTINE = "quarantine"
+    HISTORY = "history"
     REFERENCES = "references"
     PSEUDONYMS = "pseudonyms"
     DIMENSIONS = "dimensions"

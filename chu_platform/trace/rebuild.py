@@ -176,14 +176,9 @@ def _make(
         versions[needed] = read[needed.folder]
         if not may_read(resources.lake.place_of(needed)):
             raise ChuError(f"{table.folder} was made from {needed.folder}, which you may not read")
-        versions[needed] = version_with_same_rows(resources.lake.place_of(needed), versions[needed])
-        if open_if_readable(resources.lake.place_of(needed), versions[needed]) is None:
-            raise ChuError(
-                f"{table.folder} was made from {needed.folder}@{versions[needed]}, which can no longer be read: "
-                "its files or its commit are past the retention"
-            )
-    if table.rows.follows_editions and table.folder in read:
-        versions[table] = read[table.folder]
+        versions[needed] = _readable(resources, table, needed, versions[needed])
+    if (table.rows.follows_editions or table.rows.continues) and table.folder in read:
+        versions[table] = _readable(resources, table, table, read[table.folder])
     _require_files(resources, table, commit)
     listed = ", ".join(f"{t.folder}@{v}" for t, v in versions.items())
     files = ", ".join(f["name"] for f in commit.get("files", ()))
@@ -196,6 +191,17 @@ def _make(
         current = {(d.origin.name, d.origin.fingerprint) for d in reading.deliveries}
         if current != {(f["name"], f["sha256"]) for f in commit.get("files", ())}:
             raise ChuError(f"{table.folder}: the delivered files are not those from which it was made")
+
+
+def _readable(resources: RunResources, table: Table, read: Table, recorded: int) -> int:
+    """The version of a table to read instead of the recorded one. Raises ChuError if it can no longer be read."""
+    version = version_with_same_rows(resources.lake.place_of(read), recorded)
+    if open_if_readable(resources.lake.place_of(read), version) is None:
+        raise ChuError(
+            f"{table.folder} was made from {read.folder}@{version}, which can no longer be read: "
+            "its files or its commit are past the retention"
+        )
+    return version
 
 
 def _require_files(resources: RunResources, table: Table, commit: Mapping[str, Any]) -> None:

@@ -244,6 +244,7 @@ def _gantt(job: MainJob) -> str:
         layer.value
         for layer in (
             Layer.SOURCES,
+            Layer.HISTORY,
             Layer.REFERENCES,
             Layer.PSEUDONYMS,
             Layer.DIMENSIONS,
