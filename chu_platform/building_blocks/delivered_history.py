@@ -59,7 +59,7 @@ def history_of(
     ]
     valid_from, valid_to = VERSION_COLUMNS
     return Table(
-        name=f"{delivered.name}_history",
+        name=f"{delivered.name.lower()}_history",
         layer=Layer.HISTORY,
         zone=Zone.RESTRICTED,
         grain=f"{delivered.grain}, dans l’une de ses versions successives",

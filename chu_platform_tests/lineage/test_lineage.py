@@ -248,7 +248,7 @@ NUMBERS_OF_SOURCES = {"Num_consultation", "Num_Hospitalisation"}
 ALLOWED = {
     ("patient_key", "patient_pseudonym.patient_key"),
     ("professional_key", "professional_pseudonym.professional_key"),
-    ("establishment_key", "etablissement_sante.identifiant_organisation"),
+    ("establishment_key", "etablissement_sante_history.identifiant_organisation"),
 }
 
 

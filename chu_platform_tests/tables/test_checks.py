@@ -82,6 +82,7 @@ EXEMPT = {
     ("fact_quality_indicator", "establishment_key"),
     # Most professionals have no speciality. Those that have a code are counted: `found_speciality`.
     ("dim_professional", "speciality_key"),
+    ("professional_history", "speciality_key"),
     # Pairs that were found. How many of the delivered ones are, `found_establishment` counts.
     ("bridge_professional_establishment", "professional_key"),
     ("bridge_professional_establishment", "establishment_key"),
