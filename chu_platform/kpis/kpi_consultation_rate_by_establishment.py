@@ -387,6 +387,8 @@ kpi_consultation_rate_by_establishment = Indicator(
             "n’est pas toujours entier : l’intervalle de Poisson est alors approché.",
             "Le nombre de consultations d’un lieu, lui, compte chaque consultation d’un professionnel qui y est rattaché ; une "
             "consultation peut compter dans plusieurs lieux, et ces nombres ne s’additionnent donc pas.",
+            "Une structure compte dans le département et la région où elle se trouvait le jour de la consultation, d’après les "
+            "livraisons du registre. Avant la première livraison, l’historique est inconnu : elle compte là où elle était alors.",
         ),
         caution=f"{SAMPLE_CAUTION} Le taux d’un lieu se rapporte à toute la base, et non aux habitants du lieu : c’est la part des patients "
         "de la base qui y ont consulté. Il dépend d’abord de la taille du lieu.",

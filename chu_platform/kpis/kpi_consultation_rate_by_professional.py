@@ -394,6 +394,7 @@ kpi_consultation_rate_by_professional = Indicator(
             "Une année d’activité est une année où le professionnel a au moins une consultation ; une année incomplète compte "
             "comme une année. La médiane, P20 et P80 sont ceux des professionnels de la profession et de la spécialité, ou de "
             "toute la profession (« Ensemble »).",
+            "Un professionnel compte dans la profession et la spécialité de la dernière livraison, aussi pour le passé.",
             "Aucun professionnel n’est publié seul : il en faut plus de dix par profession et spécialité.",
         ),
         caution="Ces chiffres n’évaluent aucun professionnel : la durée et la difficulté des consultations ne sont pas connues.",
