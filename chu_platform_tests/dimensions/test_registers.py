@@ -63,7 +63,7 @@ def places(lake: Lake) -> dict[str, tuple[str, str]]:
 def recomputed(lake: Lake) -> dict[str, tuple[str, str]]:
     """The same by the independent recomputation."""
     with duckdb.connect() as connection:
-        for name in ("etablissement_sante", "department"):
+        for name in ("etablissement_sante_history", "department"):
             table = next(t for t in needed(dim_establishment, {}) if t.name == name)
             connection.execute(f"CREATE VIEW raw_{name} AS FROM {lake.relation(table)}")
         connection.execute(
