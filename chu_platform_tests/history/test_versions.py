@@ -4,6 +4,7 @@ import random
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
+from itertools import pairwise
 
 import pyarrow as pa
 import pytest
@@ -53,14 +54,14 @@ def versions(history: pa.Table) -> set[Version]:
 
 
 def expected(deliveries: Sequence[tuple[date, State]]) -> set[Version]:
-    """The same, computed from all deliveries at once: of each day the last one, and of each member what it then said."""
+    """The same, computed from all deliveries at once: the last one of each day, and what it says of each member."""
     by_day: dict[date, State] = {}
     for day, state in deliveries:
         by_day[max([day, *by_day])] = state
     found: set[Version] = set()
     for member in {m for state in by_day.values() for m in state}:
         said = [(day, frozenset(by_day[day][member])) for day in sorted(by_day) if member in by_day[day]]
-        changes = [said[0], *(now for before, now in zip(said, said[1:], strict=False) if before[1] != now[1])]
+        changes = [said[0], *(now for before, now in pairwise(said) if before[1] != now[1])]
         days = [FIRST, *(day for day, _ in changes[1:]), LAST]
         found |= {(member, days[n], days[n + 1], rows) for n, (_, rows) in enumerate(changes)}
     return found
