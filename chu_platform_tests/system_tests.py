@@ -168,6 +168,11 @@ PARTS: Final = (
         _pytest("chu_platform_tests/editions/test_killed_releases.py"),
     ),
     Part(
+        "history",
+        "an establishment that changes its region between two deliveries, from the register to chu kpi and the next edition",
+        _pytest("chu_platform_tests/history/test_moved_establishment.py"),
+    ),
+    Part(
         "erasure",
         "a patient is erased, and the lake is as without the patient; the key is rotated, and the figures are the same",
         _pytest("chu_platform_tests/rights/test_erasure.py", "chu_platform_tests/rights/test_rotation.py"),
