@@ -169,7 +169,7 @@ PARTS: Final = (
     ),
     Part(
         "history",
-        "an establishment that changes its region between two deliveries, from the register to chu kpi and the next edition",
+        "an establishment changes its region between two deliveries: chu kpi, the next edition, chu verify",
         _pytest("chu_platform_tests/history/test_moved_establishment.py"),
     ),
     Part(

@@ -1,7 +1,9 @@
 """Registers as users deliver them: places of establishments, identifiers of professionals, joins that find nothing."""
 
+import os
 import shutil
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +14,7 @@ from chu_platform.care_database.embedded_postgres import EmbeddedPostgres
 from chu_platform.dimensions.bridge_professional_establishment import bridge_professional_establishment
 from chu_platform.dimensions.dim_establishment import dim_establishment
 from chu_platform.dimensions.dim_professional import dim_professional
+from chu_platform.dimensions.establishment_history import establishment_history
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.step import BlockingCheckFailed, run_step
 from chu_platform.ingest.delivered import rejects_of
@@ -21,6 +24,7 @@ from chu_platform.settings import Settings
 from chu_platform.sources.etablissement_sante import etablissement_sante
 from chu_platform.storage.lake import Lake
 from chu_platform.tables.table import Table
+from chu_platform.trace.rebuild import rebuild
 from chu_platform_tests.conftest import CARE
 from chu_platform_tests.facts.test_quality_indicator import needed
 from chu_platform_tests.ingest.real_files import CASES, needs_cases
@@ -308,3 +312,29 @@ def test_shared_case_of_professionals(make: Make, tmp_path: Path) -> None:
     lake = make(pack, bridge_professional_establishment).lake
     expected = {(f"1000000000{n}", "Médecin", f"F69000000{n}") for n in range(10)}
     assert attachments(lake) == {*expected, ("011234567", "Infirmier", "F690000001")}
+
+
+def test_an_establishment_that_moves_has_a_version_for_each_place(tmp_path: Path, make: Make) -> None:
+    pack = tmp_path / "pack"
+    deliveries = [("2016-05-01", "69001"), ("2019-07-02", "06000"), ("2020-01-01", "06000")]
+    for day, postal in deliveries:
+        moved = {"identifiant_organisation": "F690000001", "raison_sociale_site": "LES PINS", "code_postal": postal}
+        write_register(pack, [moved, {"identifiant_organisation": "F750000001", "code_postal": "75001"}])
+        moment = datetime.fromisoformat(f"{day}T12:00:00+00:00").timestamp()
+        os.utime(pack / "etablissement_sante.csv", (moment, moment))
+        resources = make(pack, dim_establishment)
+    lake = resources.lake
+    found = rows(lake, establishment_history).to_pylist()
+    assert {
+        (r["establishment_version"], str(r["valid_to"]), r["region_key"]) for r in found if r["region_key"] != "inconnu"
+    } == {
+        ("F690000001@1800-01-01", "2019-07-02", "84"),
+        ("F690000001@2019-07-02", "9999-12-31", "93"),
+        ("F750000001@1800-01-01", "9999-12-31", "11"),
+    }
+    assert places(lake) == {"F690000001": ("06", "93"), "F750000001": ("75", "11"), "inconnu": UNKNOWN}
+    # The third delivery has made no version of the table.
+    history = establishment_history.reads["register"]
+    assert lake.version(history) == 1
+    result = rebuild(resources.settings, history.folder, None, lambda _: None)
+    assert result.equal and result.stored == 3

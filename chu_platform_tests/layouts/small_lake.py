@@ -39,8 +39,10 @@ def small_lake(root: Path) -> None:
             "date": day,
             "patient_key": f"{'7' if n % 2 else '9'}{0:031x}",
             "professional_key": f"{n % 3:032x}",
+            "professional_version": f"{n % 3:032x}@1800-01-01",
             "diagnosis_key": "J20",
             "insurer_key": "1",
+            "insurer_version": "1@1800-01-01",
             "age_band": "70-74",
         }
         for n, day in enumerate(days)
