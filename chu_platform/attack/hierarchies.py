@@ -88,7 +88,7 @@ class Hierarchies:
 
     @cached_property
     def weights(self) -> Mapping[Place, Weights]:
-        """The weights of the professionals of each place."""
+        """The weights of the professionals of each place in which the same establishments have always been."""
         fractions: dict[Place, set[tuple[int, int]]] = defaultdict(set)
         for establishments in self.organisations.values():
             inside: dict[Place, int] = defaultdict(int)
@@ -98,7 +98,10 @@ class Hierarchies:
             for place, number in inside.items():
                 fractions[place].add((number, len(establishments)))
         found = {}
+        mixed = {p for d in self.mixed for p in (("department", d), ("region", self.region.get(d)))}
         for place, pairs in fractions.items():
+            if place in mixed:
+                continue
             shares = [number / of for number, of in pairs]
             parts = lcm(*(of if number < of else 1 for number, of in pairs))
             found[place] = Weights(min(shares), max(shares), parts if parts <= MAX_PARTS else 0)

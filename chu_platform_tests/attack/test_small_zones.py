@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from chu_platform.attack import run_attacks
+from chu_platform.attack.hierarchies import Hierarchies
 from chu_platform.attack.intervals import propagate
 from chu_platform.attack.knowledge import Knowledge
 from chu_platform_tests.attack.zone import (
@@ -20,6 +21,7 @@ from chu_platform_tests.attack.zone import (
     attacked,
     consultations,
     place,
+    registers,
     table,
     year,
     zone,
@@ -461,6 +463,18 @@ def test_rare_codes_in_search_lists() -> None:
     every_code = side("published_diagnosis", *({"level": "category", "code": c} for c in ("A00", "A01", "B00")))
     every_house = side("published_establishment", *({"establishment_key": e} for e in "ABCDEFGH"))
     assert attacked(8, zone((DIAGNOSES, rows), (PLACES, places), every_code, every_house)) == set()
+
+
+def test_departments_in_which_an_establishment_has_moved_are_no_sums_of_those_that_are_there() -> None:
+    moves = pa.table({"establishment_key": ["A", "A", "B", "C"], "department_code": ["01", "75", "01", "69"]})
+    known, moved = Hierarchies(registers({"x": "A"})), Hierarchies(replace(registers({"x": "A"}), moves=moves))
+    assert known.parent_place(("establishment", "B")) == ("department", "01")
+    assert ("department", "01") in known.weights
+    assert moved.mixed == {"01", "75"}
+    assert moved.parent_place(("establishment", "B")) is None
+    assert moved.parent_place(("establishment", "C")) == ("department", "69")
+    assert moved.parent_place(("department", "01")) == ("region", "84")
+    assert ("department", "01") not in moved.weights and ("establishment", "A") in moved.weights
 
 
 # 9: editions.
