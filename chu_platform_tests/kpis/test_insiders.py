@@ -70,3 +70,46 @@ def test_heads_of_establishments_are_joined_with_their_cells_in_little_memory() 
         connection.execute("CREATE TABLE cell AS FROM cells")
         found = connection.execute(f"SELECT id, max(own), bool_or(few) FROM ({INSIDERS}) GROUP BY id").fetchall()
     assert {keys[cell]: (most, few) for cell, most, few in found} == expected
+
+
+def test_the_head_of_an_establishment_that_moved_knows_its_part_of_each_department() -> None:
+    figures = {"one": 30, "one|01": 20, "one|69": 10, "two": 25, "three": 40, "four": 12}
+    establishments = pa.table(
+        {
+            "period_grain": ["all"] * len(figures),
+            "period_start": [MONTHS[0]] * len(figures),
+            "level": ["establishment_part" if "|" in code else "establishment" for code in figures],
+            "code": [*figures],
+            **{name: [*map(float, figures.values())] for name in FIGURES},
+        }
+    )
+    versions = {"one": ["01", "69"], "two": ["01"], "three": ["69"], "four": ["69"]}
+    cells = {("department", "01"): 45.0, ("department", "69"): 62.0, ("region", "84"): 107.0}
+    with duckdb.connect() as connection:
+        connection.register("establishments", establishments)
+        pairs = [(e, d) for e, departments in versions.items() for d in departments]
+        connection.register(
+            "establishment",
+            pa.table(
+                {
+                    "establishment_key": [e for e, _ in pairs],
+                    "department_code": [d for _, d in pairs],
+                    "region_key": ["84"] * len(pairs),
+                }
+            ),
+        )
+        rows = {
+            "id": [*range(len(cells))],
+            "grain": ["all"] * len(cells),
+            "start": [MONTHS[0]] * len(cells),
+            "level": [level for level, _ in cells],
+            "code": [code for _, code in cells],
+            **{name: [*cells.values()] for name in FIGURES},
+        }
+        connection.register("cells", pa.table(rows))
+        connection.execute("CREATE TABLE cell AS FROM cells")
+        found = connection.execute(f"SELECT id, own, few FROM ({INSIDERS}) ORDER BY ALL").fetchall()
+    # Department 01 has two establishments, of which one was elsewhere before.
+    assert [(own, few) for cell, own, few in found if cell == 0] == [(20, True), (25, True)]
+    assert [(own, few) for cell, own, few in found if cell == 1] == [(10, False), (12, False), (40, False)]
+    assert [own for cell, own, _ in found if cell == 2] == [12, 25, 30, 40]
