@@ -237,13 +237,19 @@ def _condition(held: Held, grant: Grant) -> str | None:
     if grant.rows is RowsOf.OWN_SITES and held.establishments:
         keys = ", ".join(sql_text(key) for key in sorted(map(establishment_key, held.establishments)))
         return f'"{grant.own}" IN ({keys})'
-    # Own counts need the pseudonym of the practitioner, which no serving component may look up.
+    if grant.rows is RowsOf.OWN_COUNTS and held.professional:
+        return f'"{grant.own}" = {sql_text(held.professional)}'
     return None
 
 
 def establishment_key(finess: str) -> str:
     """The key of the establishment with a FINESS number."""
     return f"{FINESS_LETTER}{finess}"
+
+
+def own_professional(principal: Principal, today: date) -> str | None:
+    """The pseudonym of the professional that an account is bound to, if its grant has not expired."""
+    return next((h.professional for h in principal.held if h.professional and h.expires >= today), None)
 
 
 def own_sites(principal: Principal, today: date) -> Sequence[str]:

@@ -7,21 +7,27 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlencode
 
-from chu_platform.access.gate import Denied, Gate, Request, establishment_key, own_sites
+from chu_platform.access.gate import Denied, Gate, Request, establishment_key, own_professional, own_sites
+from chu_platform.exact_figures.activity import GRAINS, TABLE, Activity, activity_chart, activity_of
 from chu_platform.exact_figures.own_addresses import SITE, Elsewhere, OwnAddresses, has_sites, own_page, x_of
 from chu_platform.exact_figures.own_snapshot import OwnSnapshot
 from chu_platform.identity.principal import Principal
 from chu_platform.indicators.indicator import Indicator, indicators
 from chu_platform.indicators.small_cells import mask_small_cells
+from chu_platform.kpis.kpi_consultation_rate_by_professional import kpi_consultation_rate_by_professional
 from chu_platform.portal import downloads
-from chu_platform.portal.addresses import QUESTIONS, question_address
+from chu_platform.portal.addresses import OWN_ACTIVITY, QUESTIONS, question_address
 from chu_platform.portal.choices import Refused, choose, with_added
 from chu_platform.portal.downloads import File
 from chu_platform.portal.questions import Question
 from chu_platform.portal.reader import Reader, Snapshot
 from chu_platform.portal.rendering import OwnSite, Renderer
 from chu_platform.portal.views import View, view_of
+from chu_platform.tables.access_policy import Purpose
+from chu_platform.tables.duckdb_sql import sql_text
 
+NO_PROFESSIONAL: Final = "Votre compte n’est rattaché à aucun professionnel."
+NO_CONSULTATION: Final = "Il n’y a aucune de vos consultations dans les données."
 NO_EVENT: Final = "Il n’y a aucun événement de cet établissement dans les données."
 Given = Sequence[tuple[str, str]]
 
@@ -48,14 +54,54 @@ class OwnPages:
         keys = _own_keys(principal)
         if asked:
             return Elsewhere(own_page(_address(questions[0], establishment_key(asked))))
-        if len(keys) == 1 and len(questions) == 1:
+        activity = OWN_ACTIVITY if own_professional(principal, date.today()) else None
+        if activity and not keys:
+            return Elsewhere(activity)
+        if len(keys) == 1 and len(questions) == 1 and not activity:
             return Elsewhere(own_page(_address(questions[0], keys[0])))
         names = _names(snapshot, keys)
         found = [
             OwnSite(names.get(key, key), [(own_page(_address(q, key)), q.short) for q in questions]) for key in keys
         ]
         may_ask = any(self._gate.holds(principal, self._indicators[q.table.name].exact) for q in questions)
-        return self._renderer(snapshot, keys).own_sites(snapshot, found, may_ask)
+        return self._renderer(snapshot, keys).own_sites(snapshot, found, may_ask, activity)
+
+    def activity(self, principal: Principal, given: Given) -> str:
+        """The own consultations of a practitioner. Raises Refused and JournalError."""
+        snapshot = self._current()
+        question, activity = self._activity(principal, snapshot, given)
+        return self._renderer(snapshot, ()).own_activity(
+            snapshot, activity.group, activity_chart(activity), TABLE, activity.table, question
+        )
+
+    def activity_file(self, principal: Principal, file: str, given: Given) -> File:
+        """The same as a file. Raises Refused and JournalError."""
+        if file not in ("consultations.csv", "consultations.parquet"):
+            raise Refused("Ce fichier n’existe pas.", HTTPStatus.NOT_FOUND)
+        _, activity = self._activity(principal, self._current(), given)
+        if file.endswith(".csv"):
+            return File("mes-consultations.csv", downloads.CSV, activity.csv)
+        return File("mes-consultations.parquet", downloads.PARQUET, downloads.as_parquet(activity.rows))
+
+    def _activity(self, principal: Principal, snapshot: Snapshot, given: Given) -> tuple[Question, Activity]:
+        """What the gate opens to a practitioner of their own counts; the address has nothing to choose."""
+        if given:
+            raise Refused("Cette page montre vos propres consultations : il n’y a rien à y choisir.")
+        if own_professional(principal, date.today()) is None:
+            raise Refused(NO_PROFESSIONAL, HTTPStatus.FORBIDDEN)
+        indicator = kpi_consultation_rate_by_professional
+        question = next((q for q in snapshot.questions if q.table.name == indicator.masked.name), None)
+        if question is None:
+            raise Refused(NO_CONSULTATION, HTTPStatus.NOT_FOUND)
+        grains = ", ".join(map(sql_text, GRAINS))
+        try:
+            # For this purpose nobody has a grant that opens the rows of others.
+            own = self._gate.open_table(
+                principal, indicator.exact, Purpose.CARE_QUALITY, Request(f"period_grain IN ({grains})")
+            )
+        except Denied:
+            raise Refused(NO_CONSULTATION, HTTPStatus.NOT_FOUND) from None
+        return question, activity_of(snapshot, question.table.name, own)
 
     def question(self, principal: Principal, slug: str, given: Given) -> str | Elsewhere:
         """A page with the exact figures of a site. Raises Refused, Denied and JournalError."""

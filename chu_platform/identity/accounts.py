@@ -14,6 +14,9 @@ from chu_platform.identity.principal import ANYBODY, Held, Principal
 from chu_platform.tables.access_policy import Profile, Purpose
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{1,63}")
+# The subjects of an identity provider are apart from the names of accounts.
+SUBJECT: Final = "oidc:"
+SUBJECT_NAME: Final = re.compile(rf"{SUBJECT}[\w.@|-]{{1,200}}", re.ASCII)
 FINESS: Final = re.compile(r"\d[0-9AB]\d{7}")
 # The account of the owner of CHU_HOME where CHU_ACCESS is `open`. It is not stored.
 OWNER_NAME: Final = "owner"
@@ -76,13 +79,14 @@ class Accounts:
             if system_user is not None:
                 _link(connection, name, system_user)
             connection.execute(
-                "INSERT OR REPLACE INTO held SELECT id, ?, ?, ?, ?, ? FROM account WHERE name = ?",
+                "INSERT OR REPLACE INTO held SELECT id, ?, ?, ?, ?, ?, ? FROM account WHERE name = ?",
                 (
                     held.profile.value,
                     held.purpose.value,
                     held.expires.isoformat(),
                     today,
                     " ".join(sorted(held.establishments)),
+                    held.professional,
                     name,
                 ),
             )
@@ -103,6 +107,14 @@ class Accounts:
         if not removed:
             what = "" if profile is None else f" with the profile {profile}"
             raise ChuError(f"there is no account {name}{what}: `chu user list` lists them")
+
+    def rename_professionals(self, renamed: Callable[[str], str | None]) -> None:
+        """Bind accounts to other pseudonyms of their professionals: `renamed` gives that of an old one, or None."""
+        with self._database.reading() as connection:
+            bound = connection.execute("SELECT DISTINCT professional FROM held WHERE professional NOTNULL").fetchall()
+        if changes := [(new, old) for (old,) in bound if (new := renamed(old)) is not None]:
+            with self._database.writing() as connection:
+                connection.executemany("UPDATE held SET professional = ? WHERE professional = ?", changes)
 
     def review(self, name: str) -> None:
         """Note that what an account holds was reviewed today. Raises ChuError if there is no such account."""
@@ -135,15 +147,22 @@ def valid_on(today: date, held: Iterable[Held]) -> Sequence[Held]:
 
 def _grants(connection: sqlite3.Connection, account: int) -> Sequence[ReviewedGrant]:
     rows = connection.execute(
-        "SELECT profile, purpose, expires, reviewed, establishments FROM held WHERE account = ? ORDER BY 1, 2",
+        "SELECT profile, purpose, expires, reviewed, establishments, professional FROM held WHERE account = ? "
+        "ORDER BY 1, 2",
         (account,),
     )
     return tuple(
         ReviewedGrant(
-            Held(Profile(profile), Purpose(purpose), date.fromisoformat(expires), frozenset(establishments.split())),
+            Held(
+                Profile(profile),
+                Purpose(purpose),
+                date.fromisoformat(expires),
+                frozenset(establishments.split()),
+                professional,
+            ),
             date.fromisoformat(reviewed),
         )
-        for profile, purpose, expires, reviewed, establishments in rows
+        for profile, purpose, expires, reviewed, establishments, professional in rows
     )
 
 
@@ -158,17 +177,24 @@ def _link(connection: sqlite3.Connection, name: str, system_user: str) -> None:
 
 def _require_valid(name: str, held: Held, today: date) -> None:
     """Raise ChuError with the reason if an account cannot have this name or hold this grant."""
-    if not NAME.fullmatch(name):
-        raise ChuError("the name of an account has 2 to 64 characters of a-z, 0-9, '.', '_', '-': choose another one")
+    if not NAME.fullmatch(name) and not SUBJECT_NAME.fullmatch(name):
+        raise ChuError(
+            "the name of an account has 2 to 64 characters of a-z, 0-9, '.', '_', '-', or is oidc: and a subject of "
+            "the identity provider: choose another one"
+        )
     if name in (ANYBODY.name, OWNER_NAME):
         raise ChuError(f"the name {name} is reserved: choose another one")
     if held.expires < today:
         raise ChuError(f"the expiry date {held.expires} is over: choose a later one")
-    require_sites(held)
+    require_own(held)
 
 
-def require_sites(held: Held) -> None:
-    """Raise ChuError with the reason if a profile lacks its sites, or has some that it cannot have."""
+def require_own(held: Held) -> None:
+    """Raise ChuError with the reason if a profile lacks its sites or its professional, or has what it cannot have."""
+    if (held.profile is Profile.PRACTITIONER) is not (held.professional is not None):
+        raise ChuError(
+            "the profile practitioner, and no other, is bound to a professional: `chu user add` has --rpps and --adeli"
+        )
     if held.profile in OF_OWN_SITES and not held.establishments:
         raise ChuError(f"the profile {held.profile} needs its sites: name their FINESS numbers (--establishment)")
     if held.profile not in OF_OWN_SITES and held.establishments:

@@ -16,7 +16,9 @@ from chu_platform.errors import ChuError, reason_of
 
 FILE: Final = "accounts.db"
 WAIT_SECONDS: Final = 10.0
-VERSION: Final = 1
+VERSION: Final = 2
+# What brings a database of an earlier version to the next one.
+CHANGES: Final = {1: "ALTER TABLE held ADD COLUMN professional TEXT"}
 SCHEMA: Final = f"""
 CREATE TABLE account (
     -- Never used again, so that a new account with an old name has none of its sessions.
@@ -26,7 +28,8 @@ CREATE TABLE account (
     system_user TEXT UNIQUE,
     created TEXT NOT NULL
 ) STRICT;
--- Days are ISO dates, moments are seconds since 1970, secrets are SHA-256; establishments are separated by spaces.
+-- Days are ISO dates, moments are seconds since 1970, secrets are SHA-256; establishments are separated by spaces; a
+-- professional is a pseudonym.
 CREATE TABLE held (
     account INTEGER NOT NULL REFERENCES account ON DELETE CASCADE,
     profile TEXT NOT NULL,
@@ -34,6 +37,7 @@ CREATE TABLE held (
     expires TEXT NOT NULL,
     reviewed TEXT NOT NULL,
     establishments TEXT NOT NULL,
+    professional TEXT,
     PRIMARY KEY (account, profile, purpose)
 ) STRICT;
 -- Who signed in is an account, somebody of the identity provider (a subject), or neither: the owner of CHU_HOME.
@@ -83,6 +87,9 @@ class Database:
     def reading(self) -> Iterator[sqlite3.Connection]:
         """A connection for reading; empty tables if there is no database. Raises ChuError if it cannot be read."""
         with self._explained(), closing(self._opened()) as connection:
+            if _version(connection) in CHANGES:
+                with self.writing():
+                    pass
             if _version(connection) == 0:
                 with closing(sqlite3.connect(":memory:", isolation_level=None)) as empty:
                     _create_tables(empty)
@@ -101,6 +108,9 @@ class Database:
                 try:
                     if _version(connection) == 0:
                         _create_tables(connection)
+                    while (version := _version(connection)) in CHANGES:
+                        connection.execute(CHANGES[version])
+                        connection.execute(f"PRAGMA user_version = {version + 1}")
                     yield connection
                 except BaseException:
                     connection.execute("ROLLBACK")

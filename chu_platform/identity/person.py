@@ -8,14 +8,12 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
-from chu_platform.identity.accounts import OWNER_NAME, principal_where
+from chu_platform.identity.accounts import OWNER_NAME, SUBJECT, principal_where
 from chu_platform.identity.principal import Held, Principal
 from chu_platform.identity.provider_groups import held_by_groups
 from chu_platform.settings import Access
 from chu_platform.tables.access_policy import Profile, Purpose
 
-# The subjects of an identity provider are apart from the names of accounts.
-SUBJECT: Final = "oidc:"
 OWNER: Final = Principal(
     OWNER_NAME, tuple(Held(profile, purpose, date.max) for profile in Profile for purpose in Purpose)
 )
@@ -51,8 +49,11 @@ def principal_of_person(
     `folder` is that of the accounts, where the groups of the identity provider are mapped to profiles.
     """
     if person.subject is not None:
-        held = held_by_groups(folder, person.groups, today)
-        return Principal(f"{SUBJECT}{person.subject}", held) if access == "oidc" else None
+        if access != "oidc":
+            return None
+        name = f"{SUBJECT}{person.subject}"
+        own = principal_where(connection, "name = ?", name, today)
+        return Principal(name, (*held_by_groups(folder, person.groups, today), *(own.held if own else ())))
     if person.account is not None:
         return principal_where(connection, "id = ?", person.account, today) if access != "oidc" else None
     return OWNER if access == "open" else None

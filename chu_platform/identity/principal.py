@@ -12,8 +12,8 @@ from chu_platform.tables.access_policy import Profile, Purpose
 class Held:
     """A profile that an account holds for a purpose, until the end of the day `expires`.
 
-    `establishments` are the FINESS site numbers of the own sites. `professional` is the RPPS or ADELI number of the
-    practitioner that the account is bound to.
+    `establishments` are the FINESS site numbers of the own sites. `professional` is the pseudonym of the practitioner
+    that the account is bound to.
     """
 
     profile: Profile

@@ -20,7 +20,7 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from chu_platform.errors import ChuError, reason_of
-from chu_platform.identity.accounts import ReviewedGrant, require_sites, valid_on
+from chu_platform.identity.accounts import ReviewedGrant, require_own, valid_on
 from chu_platform.identity.principal import Held
 from chu_platform.tables.access_policy import Profile, Purpose
 
@@ -66,7 +66,7 @@ def group_grants(folder: Path) -> Sequence[GroupGrant]:
     except ValueError as error:
         raise ChuError(f"the groups {file} are no TOML file: {error}") from None
     for one in read.group:
-        require_sites(one.grant.held)
+        require_own(one.grant.held)
     return read.group
 
 

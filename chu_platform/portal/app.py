@@ -25,7 +25,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chu_platform.errors import log_traceback
-from chu_platform.portal.addresses import OWN_FIGURES, STATIC
+from chu_platform.portal.addresses import OWN_ACTIVITY, OWN_FIGURES, STATIC
 from chu_platform.portal.choices import Refused
 from chu_platform.portal.downloads import SVG
 from chu_platform.portal.kept_pages import Asked
@@ -34,7 +34,7 @@ from chu_platform.portal.pages import FILES, PAGES, Handler, Pages
 from chu_platform.signin.sign_in import TO_PROVIDER, SignIn, is_sign_in
 
 STATIC_FILES: Final = Path(__file__).parent / "static"
-OWN_PATHS: Final = (OWN_FIGURES, f"{OWN_FIGURES}/{{rest:path}}")
+OWN_PATHS: Final = tuple(path for own in (OWN_FIGURES, OWN_ACTIVITY) for path in (own, f"{own}/{{rest:path}}"))
 MAX_URL_LENGTH: Final = 2000
 # Numbers of requests that are answered at the same time: of one client, and of all.
 MAX_REQUESTS_OF_CLIENT: Final = 128

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from http import HTTPStatus
@@ -107,8 +107,13 @@ def as_csv(question: Question, rows: pa.Table) -> bytes:
     for row in rows.to_pylist():
         hidden = {n for n, v in row.items() if row["is_masked"] and n in figures and v is None}
         lines.append(
-            [french.MASKED if name in hidden else _written(value, words.get(name, {})) for name, value in row.items()]
+            [french.MASKED if name in hidden else written(value, words.get(name, {})) for name, value in row.items()]
         )
+    return written_csv(lines)
+
+
+def written_csv(lines: Iterable[Sequence[str]]) -> bytes:
+    """Lines of cells for a French reader's spreadsheet: UTF-8 with a mark, and semicolons."""
     text = "".join(";".join(_quoted(cell) for cell in line) + "\r\n" for line in lines)
     return text.encode("utf-8-sig")
 
@@ -170,7 +175,7 @@ def _plain(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", bare).strip("-")[:MAX_PART_LENGTH].rstrip("-")
 
 
-def _written(value: object, words: Mapping[str, str]) -> str:
+def written(value: object, words: Mapping[str, str]) -> str:
     """A value as text; `words` are those for its codes."""
     if value is None:
         return ""

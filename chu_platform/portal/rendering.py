@@ -15,6 +15,7 @@ from chu_platform import french
 from chu_platform.portal import funnels, monthly_signals, quality, search, sentences
 from chu_platform.portal.addresses import (
     MEASURE,
+    OWN_ACTIVITY,
     OWN_FIGURES,
     PERIOD,
     Addresses,
@@ -24,7 +25,7 @@ from chu_platform.portal.addresses import (
 )
 from chu_platform.portal.cells import Cell, PlaceSums, as_cell, periods_at, summed
 from chu_platform.portal.charts.dots import dots
-from chu_platform.portal.charts.grammar import Axis, both
+from chu_platform.portal.charts.grammar import Axis, Chart, both
 from chu_platform.portal.charts.regions import TILES, region_map
 from chu_platform.portal.charts.sparkline import sparkline
 from chu_platform.portal.charts.trend import Moment
@@ -141,14 +142,43 @@ class Renderer:
             **self._drawn(snapshot, view),
         )
 
-    def own_sites(self, snapshot: Snapshot, sites: Sequence[OwnSite], may_ask: bool) -> str:
-        """The own sites of an account; `may_ask`: it may see every other one as well."""
+    def own_activity(
+        self,
+        snapshot: Snapshot,
+        group: str,
+        chart: Chart,
+        columns: Sequence[tuple[str, bool]],
+        rows: Sequence[Sequence[str | None]],
+        question: Question,
+    ) -> str:
+        """The own consultations of a practitioner of a `group` of peers; `question` is that of the released figures."""
+        return self._page(
+            "mon_activite.html",
+            snapshot,
+            here="own",
+            group=group,
+            chart=both(chart, "activite"),
+            title=chart.title,
+            columns=columns,
+            rows=rows,
+            question=question,
+            files=[(f"{OWN_ACTIVITY}/consultations.{kind}", kind.upper()) for kind in ("csv", "parquet")],
+        )
+
+    def own_sites(
+        self, snapshot: Snapshot, sites: Sequence[OwnSite], may_ask: bool, activity: str | None = None
+    ) -> str:
+        """The own sites of an account; `may_ask`: it may see every other one as well.
+
+        `activity` is the address of the own consultations of a practitioner.
+        """
         return self._page(
             "mes_etablissements.html",
             snapshot,
             here="own",
             sites=sites,
             may_ask=may_ask,
+            activity=activity,
             own_figures=OWN_FIGURES,
         )
 

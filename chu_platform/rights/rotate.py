@@ -17,6 +17,7 @@ import duckdb
 from chu_platform.catalogue import catalogue
 from chu_platform.errors import ChuError
 from chu_platform.graph.dagster_instance import exclusive
+from chu_platform.identity.accounts import Accounts
 from chu_platform.pseudonymisation.key_process import key_file
 from chu_platform.pseudonymisation.keyed_hash import create_key
 from chu_platform.pseudonymisation.lake_key import lake_key
@@ -71,6 +72,8 @@ def rotate(settings: Settings, report: Callable[[str], None]) -> tuple[str, str]
                 "restore the lake from its backup, and report this"
             )
         report("all figures are the same under the new key")
+        if not rotation.compared:
+            _rename_accounts(settings, lake, rotation)
         _record(lake, replace(rotation, compared=True))
         purge_history(lake, tables_with_pseudonyms(), report)
         purge_temporary(settings, lake)
@@ -120,6 +123,22 @@ def _differing(lake: Lake, rotation: Rotation) -> Sequence[str]:
         )
         compared = [t for t in catalogue() if t.folder in rotation.versions and t.layer in COMPARED]
         return [t.folder for t in compared if not _same(lake, connection, t, rotation.versions[t.folder])]
+
+
+def _rename_accounts(settings: Settings, lake: Lake, rotation: Rotation) -> None:
+    """Bind accounts of practitioners to the new pseudonyms. It may be done twice."""
+    before = rotation.versions[professional_pseudonym.folder]
+    with duckdb.connect() as connection:
+
+        def renamed(old: str) -> str | None:
+            found = connection.execute(
+                f"SELECT n.{PSEUDONYM} FROM {lake.relation(professional_pseudonym, before)} o "
+                f"JOIN {lake.relation(professional_pseudonym)} n USING (Identifiant) WHERE o.{PSEUDONYM} = ?",
+                [old],
+            ).fetchone()
+            return str(found[0]) if found else None
+
+        Accounts(settings.accounts_folder).rename_professionals(renamed)
 
 
 def _same(lake: Lake, connection: duckdb.DuckDBPyConnection, table: Table, version: int) -> bool:

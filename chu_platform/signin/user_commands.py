@@ -21,22 +21,37 @@ def add(
     establishment: Annotated[
         list[str] | None, typer.Option(help="FINESS number of an own site, for head and clinician; repeatable")
     ] = None,
+    rpps: Annotated[
+        str | None, typer.Option(help="RPPS number of the professional that a practitioner is; it is not kept")
+    ] = None,
+    adeli: Annotated[str | None, typer.Option(help="the same by ADELI number")] = None,
     system_user: Annotated[
         str | None, typer.Option(help="user of the operating system whose commands the account stands for")
     ] = None,
 ) -> None:
     """Add an account, or a grant to an account. A grant of the same profile and purpose is replaced, as reviewed today.
 
-    It has no password yet: `chu user link NAME` gives a link with which its user chooses one.
+    It has no password yet: `chu user link NAME` gives a link with which its user chooses one. `oidc:SUBJECT` gives a
+    grant to one person whom the identity provider signs in.
     """
-    from chu_platform.identity.accounts import Accounts
+    from chu_platform.identity.accounts import SUBJECT, Accounts
     from chu_platform.identity.principal import Held
+    from chu_platform.pseudonymisation.bound_professional import pseudonym_of_number
     from chu_platform.settings import load_settings
+    from chu_platform.storage.lake import Lake
+    from chu_platform.storage.store import lake_root
 
+    settings = load_settings()
     sites = frozenset(site.strip().upper().removeprefix("F") for site in establishment or [])
-    held = Held(profile, purpose, expires.date(), sites)
-    Accounts(load_settings().accounts_folder).add(name, held, system_user)
-    print(f"{name} is {profile} for {purpose} until {held.expires}; chu user link {name} gives a link to sign in")
+    professional = pseudonym_of_number(Lake(lake_root(settings)), rpps, adeli)
+    held = Held(profile, purpose, expires.date(), sites, professional)
+    Accounts(settings.accounts_folder).add(name, held, system_user)
+    how = (
+        "the identity provider signs in"
+        if name.startswith(SUBJECT)
+        else f"chu user link {name} gives a link to sign in"
+    )
+    print(f"{name} is {profile} for {purpose} until {held.expires}; {how}")
 
 
 @app.command("list", short_help="List accounts and what they hold.")
@@ -53,6 +68,7 @@ def list_accounts() -> None:
     def line(who: str, grant: ReviewedGrant) -> str:
         held = grant.held
         sites = f" of {' '.join(sorted(held.establishments))}" if held.establishments else ""
+        sites += " bound to a professional" if held.professional else ""
         until = "expired on" if held.expires < date.today() else "until"
         return f"{who}: {held.profile}{sites} for {held.purpose} {until} {held.expires}, reviewed {grant.reviewed}"
 
@@ -72,19 +88,20 @@ def remove(
 ) -> None:
     """Remove an account, or one profile of it. It takes effect at the next request and the next command.
 
-    `oidc:SUBJECT` ends the sessions of somebody whom the identity provider signs in; whether they can sign in again is
-    decided there, and in groups.toml.
+    `oidc:SUBJECT` ends the sessions of somebody whom the identity provider signs in, and removes grants of this person
+    alone; whether they can sign in again is decided there, and in groups.toml.
     """
-    from chu_platform.identity.accounts import Accounts
-    from chu_platform.identity.person import SUBJECT
+    from chu_platform.identity.accounts import SUBJECT, Accounts
     from chu_platform.identity.sessions import Sessions
     from chu_platform.settings import load_settings
 
     settings = load_settings()
+    accounts = Accounts(settings.accounts_folder)
     if name.startswith(SUBJECT):
         print(f"{Sessions.of(settings).end_of_subject(name.removeprefix(SUBJECT))} session(s) of {name} are ended")
-        return
-    Accounts(settings.accounts_folder).remove(name, profile)
+        if accounts.principal(name) is None:
+            return
+    accounts.remove(name, profile)
     print(f"{name} is removed" if profile is None else f"{name} is not {profile} any more")
 
 

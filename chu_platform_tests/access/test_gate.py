@@ -97,6 +97,18 @@ def test_an_analyst_reads_all_rows_and_a_head_their_own(gate: Gate, journal: Jou
     assert own.table == "pseudonymised/kpis/kpi_x"
 
 
+def test_a_practitioner_reads_the_rows_of_their_pseudonym_alone(gate: Gate, journal: Journal) -> None:
+    own = replace(held(Profile.PRACTITIONER, Purpose.CARE_QUALITY), professional="F010000032")
+    assert gate.open_table(holding(own), TABLE).to_pylist() == [{"code": "F010000032", "patients": 7}]
+    for other in ("code = 'F010000024'", "code = '11'", "patients > 7"):
+        with pytest.raises(Denied):
+            gate.open_table(holding(own), TABLE, request=Request(other))
+    # For this purpose the grant of an analyst opens nothing.
+    both = holding(ANALYST, own)
+    assert gate.open_table(both, TABLE, Purpose.CARE_QUALITY).num_rows == 1
+    assert [e.answer.decision for e in entries(journal)] == ["allowed", "denied", "denied", "denied", "allowed"]
+
+
 @pytest.mark.parametrize(
     ("principal", "request_"),
     [

@@ -69,10 +69,15 @@ class Own:
         cookie = {"Cookie": f"chu_session={token}"} if token else {}
         return answer_of(self.port, path, headers={**cookie, **headers})
 
-    def sign_in(self, name: str, profile: Profile, purpose: Purpose, *keys: str) -> str:
-        """The token of a session of an account with a profile at the establishments with these keys."""
+    def sign_in(
+        self, name: str, profile: Profile, purpose: Purpose, *keys: str, professional: str | None = None
+    ) -> str:
+        """The token of a session of an account with a profile at the establishments with these keys.
+
+        `professional` is the pseudonym that it is bound to.
+        """
         sites = frozenset(key.removeprefix("F") for key in keys)
-        self.accounts.add(name, Held(profile, purpose, date.max, sites))
+        self.accounts.add(name, Held(profile, purpose, date.max, sites, professional))
         return self.sessions.begin_with_link(self.sessions.new_link(name), "correct horse battery")
 
     @property

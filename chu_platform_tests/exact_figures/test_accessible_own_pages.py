@@ -1,12 +1,16 @@
 """The pages of exact figures in Chromium: axe-core, phone width, and a way by the form of the page."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from chu_platform.kpis.kpi_consultation_rate_by_professional import EXACT
 from chu_platform.tables.access_policy import Profile, Purpose
 from chu_platform_tests.exact_figures.conftest import QUESTION, Own
+from chu_platform_tests.pipeline.home import Home
+from chu_platform_tests.pipeline.lake_rows import rows as lake_rows
 from chu_platform_tests.portal.chromium import CHROMIUM, assert_accessible, needs_chromium
 
 pytestmark = [pytest.mark.integration, needs_chromium]
@@ -25,7 +29,13 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def page(browser: Browser, own: Own) -> Iterator[Page]:
     """A page of the head of both sites."""
-    token = own.sign_in("ines", Profile.HEAD, Purpose.STEERING, own.sites.a, own.sites.b)
+    with opened(browser, own, own.sign_in("ines", Profile.HEAD, Purpose.STEERING, own.sites.a, own.sites.b)) as found:
+        yield found
+
+
+@contextmanager
+def opened(browser: Browser, own: Own, token: str) -> Iterator[Page]:
+    """A page with a session."""
     address = f"http://127.0.0.1:{own.port}"
     context = browser.new_context(base_url=address, reduced_motion="reduce")
     context.add_cookies([{"name": "chu_session", "value": token, "url": address}])
@@ -52,6 +62,17 @@ def test_a_head_goes_from_the_portal_to_a_month_of_their_site(page: Page, own: O
     with page.expect_navigation():
         page.get_by_role("button", name="Afficher").click()
     assert "/mon-etablissement" not in page.url and page.locator("#chiffre").is_visible()
+
+
+def test_the_own_counts_of_a_practitioner(browser: Browser, own: Own, made: Home) -> None:
+    rows = lake_rows(made.lake, EXACT).to_pylist()
+    most = max((r for r in rows if r["period_grain"] == "all"), key=lambda r: (r["events"], r["professional_key"]))
+    token = own.sign_in("sam", Profile.PRACTITIONER, Purpose.CARE_QUALITY, professional=most["professional_key"])
+    with opened(browser, own, token) as page:
+        page.goto("/")
+        page.get_by_role("link", name="Mon établissement", exact=True).click()
+        assert page.url.endswith("/mon-activite") and page.locator("h1").count() == 1
+        assert_looks(page)
 
 
 def assert_looks(page: Page) -> None:

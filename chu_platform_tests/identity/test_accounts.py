@@ -3,6 +3,7 @@
 import multiprocessing
 import sqlite3
 import stat
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -73,7 +74,10 @@ def test_accounts_and_profiles_can_be_removed(tmp_path: Path) -> None:
         ("x", OPERATOR, "2 to 64 characters"),
         ("public", OPERATOR, "reserved"),
         ("owner", OPERATOR, "reserved"),
-        ("oidc:marie", OPERATOR, "2 to 64 characters"),
+        ("oidc:", OPERATOR, "2 to 64 characters"),
+        ("oidc:marie curie", OPERATOR, "2 to 64 characters"),
+        ("own", Held(Profile.PRACTITIONER, Purpose.CARE_QUALITY, LATER), "bound to a professional"),
+        ("own", replace(OPERATOR, professional="ab" * 16), "and no other, is bound"),
         ("late", Held(Profile.OPERATOR, Purpose.OPERATION, date(2026, 11, 29)), "is over"),
         ("head", Held(Profile.HEAD, Purpose.STEERING, LATER), "needs its sites"),
         ("operator", Held(Profile.OPERATOR, Purpose.OPERATION, LATER, frozenset({"010000024"})), "has no sites"),
@@ -120,6 +124,28 @@ def test_a_damaged_and_a_later_file_are_one_sentence(tmp_path: Path) -> None:
     connection.close()
     with pytest.raises(ChuError, match="later version"):
         accounts(tmp_path).every()
+
+
+@pytest.mark.unit
+def test_a_file_of_the_version_before_is_read_and_goes_on(tmp_path: Path) -> None:
+    accounts(tmp_path, "head-a")
+    connection = sqlite3.connect(tmp_path / "accounts.db")
+    connection.executescript("ALTER TABLE held DROP COLUMN professional; PRAGMA user_version = 1")
+    connection.close()
+    assert accounts(tmp_path).principal("head-a") == Principal("head-a", (HEAD,))
+    own = Held(Profile.PRACTITIONER, Purpose.CARE_QUALITY, LATER, professional="ab" * 16)
+    found = accounts(tmp_path, "own", held=own)
+    assert found.principal("own") == Principal("own", (own,))
+
+
+@pytest.mark.unit
+def test_professionals_get_other_pseudonyms(tmp_path: Path) -> None:
+    own = Held(Profile.PRACTITIONER, Purpose.CARE_QUALITY, LATER, professional="old")
+    found = accounts(tmp_path, "own-a", "own-b", held=own)
+    found.add("own-c", replace(own, professional="other"))
+    found.rename_professionals({"old": "new"}.get)
+    found.rename_professionals({"old": "new"}.get)
+    assert [a.grants[0].held.professional for a in found.every()] == ["new", "new", "other"]
 
 
 @pytest.mark.integration

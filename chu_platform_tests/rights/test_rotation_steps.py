@@ -1,6 +1,7 @@
 """The steps of a rotation, on a lake of two tables whose main job is a function of the test."""
 
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
@@ -8,7 +9,10 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from chu_platform.errors import ChuError
+from chu_platform.identity.accounts import Accounts
+from chu_platform.identity.principal import Held
 from chu_platform.kpis.kpi_consultation_rate_by_professional import kpi_consultation_rate_by_professional
+from chu_platform.pseudonymisation.bound_professional import pseudonym_of_number
 from chu_platform.pseudonymisation.key_process import key_files
 from chu_platform.pseudonymisation.lake_key import lake_key
 from chu_platform.pseudonymisation.professional_pseudonym import professional_pseudonym
@@ -16,12 +20,13 @@ from chu_platform.rights import rotate as module
 from chu_platform.rights.rotate import FILE, rotate
 from chu_platform.settings import Settings
 from chu_platform.storage.lake import Lake
+from chu_platform.tables.access_policy import Profile, Purpose
 from chu_platform.tables.table import Table
 
 pytestmark = pytest.mark.integration
 
 FIGURES = kpi_consultation_rate_by_professional.exact
-PROFESSIONALS = ("10001", "10002")
+PROFESSIONALS = ("10000012345", "10001012328")
 
 
 @pytest.fixture
@@ -61,6 +66,19 @@ def pseudonyms(lake: Lake) -> set[object]:
     return set(rows["professional_key"].to_pylist())
 
 
+def bind(lake: Lake, settings: Settings) -> None:
+    """Add the account of a practitioner."""
+    own = pseudonym_of_number(lake, PROFESSIONALS[0], None)
+    held = Held(Profile.PRACTITIONER, Purpose.CARE_QUALITY, date.max, professional=own)
+    Accounts(settings.accounts_folder).add("practitioner", held)
+
+
+def bound(settings: Settings) -> str | None:
+    """The professional that the account is bound to."""
+    found = Accounts(settings.accounts_folder).principal("practitioner")
+    return found.held[0].professional if found else None
+
+
 def run(settings: Settings, monkeypatch: pytest.MonkeyPatch, job: Callable[[Settings], None] = main_job) -> None:
     monkeypatch.setattr(module, "run_main_job", lambda given, _: job(given))
     rotate(settings, lambda _: None)
@@ -94,9 +112,10 @@ def test_another_figure_keeps_the_old_key(lake: Lake, settings: Settings, monkey
     assert DeltaTable(lake.path(FIGURES), version=0).to_pyarrow_table().num_rows == 2
 
 
-@pytest.mark.parametrize("step", ["run_main_job", "purge_history", "purge_temporary", "_destroy"])
+@pytest.mark.parametrize("step", ["run_main_job", "_rename_accounts", "purge_history", "purge_temporary", "_destroy"])
 def test_a_killed_rotation_goes_on(lake: Lake, settings: Settings, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     before = pseudonyms(lake)
+    bind(lake, settings)
     monkeypatch.setattr(module, "run_main_job", lambda given, _: main_job(given))
     original = getattr(module, step)
     calls = 0
@@ -116,3 +135,4 @@ def test_a_killed_rotation_goes_on(lake: Lake, settings: Settings, monkeypatch: 
     run(settings, monkeypatch)
     assert len(key_files(settings.secrets_folder)) == 1
     assert len(pseudonyms(lake)) == 2 and not before & pseudonyms(lake)
+    assert bound(settings) == pseudonym_of_number(lake, PROFESSIONALS[0], None)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -11,8 +12,11 @@ from joserfc.jwk import ECKey, OctKey
 from starlette.testclient import TestClient
 
 from chu_platform.errors import ChuError
+from chu_platform.identity.accounts import Accounts
+from chu_platform.identity.principal import Held
 from chu_platform.settings import Settings
 from chu_platform.signin.sign_in import SignIn
+from chu_platform.tables.access_policy import Profile, Purpose
 from chu_platform_tests.identity.test_provider_groups import GROUPS
 from chu_platform_tests.signin.browsers import browser, settings_of
 from chu_platform_tests.signin.identity_provider import CLIENT, SECRET, IdentityProvider, serving
@@ -58,6 +62,12 @@ def test_whom_the_provider_signs_in_has_a_session_with_the_profiles_of_their_gro
     assert client.get("/who").text == "oidc:8c1f"
     assert client.get("/own").status_code == 403
     assert "exploitant" in client.get("/moi").text
+    # What this person alone holds.
+    own = Held(Profile.ANALYST, Purpose.RESEARCH, date.max)
+    Accounts(settings.accounts_folder).add("oidc:8c1f", own)
+    assert "analyste" in client.get("/moi").text
+    Accounts(settings.accounts_folder).remove("oidc:8c1f")
+    assert "analyste" not in client.get("/moi").text
     # A group that holds nothing any more: at the next request.
     (settings.accounts_folder / "groups.toml").write_text(GROUPS.replace('"exploitation"', '"other"'))
     assert "aucun profil" in client.get("/moi").text
