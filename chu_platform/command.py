@@ -55,6 +55,15 @@ def run_command(command: Callable[[], int | None]) -> NoReturn:
         _fail(_message(error), 1)
 
 
+def run_server(main: Callable[..., None], name: str) -> None:
+    """Call the function of a server with the arguments of this process. A user's mistake is one line with its name."""
+    try:
+        typer.run(main)
+    except ChuError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
 def go_on_as(module: str, *arguments: str) -> NoReturn:
     """Go on as another module, which calls `run_command`, in the same process.
 

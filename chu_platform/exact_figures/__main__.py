@@ -2,7 +2,6 @@
 
 import os
 import socket
-import sys
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 import uvicorn
 
-from chu_platform.errors import ChuError
+from chu_platform.command import run_server
 from chu_platform.exact_figures.app import make_app
 from chu_platform.settings import load_settings
 from chu_platform.signin.sign_in import SignIn
@@ -53,12 +52,8 @@ def main(
 
 
 def run() -> None:
-    """Serve as the arguments of this process say. A user's mistake is one line."""
-    try:
-        typer.run(main)
-    except ChuError as error:
-        print(f"exact figures: {error}", file=sys.stderr)
-        sys.exit(1)
+    """Serve the exact figures as the arguments of this process say."""
+    run_server(main, "exact figures")
 
 
 if __name__ == "__main__":

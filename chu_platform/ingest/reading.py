@@ -78,6 +78,24 @@ class DatabaseSnapshot(Protocol):
         """The rows of a table, every column as text, batch by batch."""
 
 
+class NoDatabase:
+    """In place of a database where only files are read."""
+
+    fingerprint = ""
+
+    def columns(self, table: str) -> Sequence[str]:
+        """Nobody asks for them."""
+        raise NotImplementedError(table)
+
+    def count(self, table: str) -> int:
+        """Nobody asks for it."""
+        raise NotImplementedError(table)
+
+    def stream(self, table: str, columns: Sequence[str]) -> "Iterator[pa.RecordBatch]":
+        """Nobody asks for it."""
+        raise NotImplementedError(table, columns)
+
+
 def watch_nothing(_name: str, _size: int, _percentage: Callable[[], float]) -> None:
     """A `Watch` without effect."""
 

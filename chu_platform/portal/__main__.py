@@ -7,8 +7,8 @@ from typing import Annotated, Final
 import typer
 import uvicorn
 
+from chu_platform.command import run_server
 from chu_platform.description.file import read_catalogue
-from chu_platform.errors import ChuError
 from chu_platform.portal.app import make_app
 from chu_platform.portal.connections import LimitedConnection
 from chu_platform.portal.pages import Pages
@@ -56,12 +56,8 @@ def main(
 
 
 def run() -> None:
-    """Serve the portal as the arguments of this process say. A user's mistake is one line."""
-    try:
-        typer.run(main)
-    except ChuError as error:
-        print(f"portal: {error}", file=sys.stderr)
-        sys.exit(1)
+    """Serve the portal as the arguments of this process say."""
+    run_server(main, "portal")
 
 
 if __name__ == "__main__":

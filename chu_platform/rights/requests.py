@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from chu_platform.building_blocks.csv_lines import csv_lines
 from chu_platform.errors import ChuError
-from chu_platform.ingest.reading import ReadingContext, read
+from chu_platform.ingest.reading import NoDatabase, ReadingContext, read
 from chu_platform.settings import Settings
 from chu_platform.sources.opposition_deces import LIST_FILE, opposition_deces
 
@@ -104,7 +104,7 @@ def read_deaths(settings: Settings, file: Path) -> Request:
         for part in ("pack", "rows", "scratch"):
             (folder / part).mkdir()
         shutil.copyfile(file, folder / "pack" / LIST_FILE)
-        context = ReadingContext(folder / "pack", folder / "scratch", _NoDatabase(), lambda _: None)
+        context = ReadingContext(folder / "pack", folder / "scratch", NoDatabase(), lambda _: None)
         reading = read(opposition_deces, None, folder / "rows", folder / "scratch", context)
         if reading.rejects:
             _, line, column, reason, shape, _ = reading.rejects[0]
@@ -118,18 +118,3 @@ def read_deaths(settings: Settings, file: Path) -> Request:
     if not deaths:
         raise ChuError(f"{file} names no death")
     return Request(deaths=list(deaths))
-
-
-class _NoDatabase:
-    """A list is no table of the care database."""
-
-    fingerprint = ""
-
-    def columns(self, table: str) -> Sequence[str]:
-        raise NotImplementedError(table)
-
-    def count(self, table: str) -> int:
-        raise NotImplementedError(table)
-
-    def stream(self, table: str, columns: Sequence[str]) -> Any:
-        raise NotImplementedError(table, columns)

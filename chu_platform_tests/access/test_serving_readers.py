@@ -1,6 +1,7 @@
 """Serving components read rows through the gate. Those that read otherwise are listed here, with the reason."""
 
 import ast
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -8,25 +9,14 @@ import pytest
 import chu_platform
 from chu_platform.catalogue import catalogue
 from chu_platform.indicators.indicator import indicators
+from chu_platform.settings import PROJECT
 from chu_platform.tables.table import Zone
 
 pytestmark = pytest.mark.unit
 
 ROOT = Path(chu_platform.__file__).parent
-SERVING = (
-    "cli.py",
-    "committee",
-    "documents",
-    "exact_figures",
-    "kpi_query.py",
-    "portal",
-    "read_only_webserver.py",
-    "risk",
-    "signin",
-    "terminal_tables.py",
-    "trace",
-    "webserver.py",
-)
+# The lowest layer of `pyproject.toml` whose packages show something to people; `rights` are commands on persons.
+LOWEST_SERVING = "rights"
 # What gives rows of the lake: methods of `Lake` and of Delta tables, and functions.
 METHODS = {"relation", "current_rows", "markdown", "copy_rows", "to_pyarrow_table", "to_pyarrow_dataset", "to_pandas"}
 NAMES = {"DeltaTable", "delta_table", "files_relation", "active_paths", "released_relation", "read_parquet"}
@@ -38,6 +28,9 @@ PUBLISHED = {
 ADMITTED = {
     "kpi_query.py": "computes the rows that the gate then filters, and the limits of the data",
     "committee/sql.py": "asks the gate first; the reports of the committee read for nobody: they are made by assets",
+    "rights/person_in_lake.py": "looks for whom `chu erase` erases, and shows no row",
+    "rights/rotate.py": "compares figures under two keys, and shows none",
+    "rights/scan.py": "tells files in which an erased person is found, and no row",
     "risk/table_risks.py": "measures shares of rows, which `chu risk` is admitted to",
     "trace/edition_cells.py": "what `chu trace` is admitted to, and `chu verify` compares",
     "trace/published_cells.py": "published tables, and editions that were published",
@@ -64,14 +57,31 @@ def readers(code: str) -> set[str]:
     return found
 
 
+def serving() -> list[str]:
+    """The packages and modules of the layers from the command line down to LOWEST_SERVING."""
+    read = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))
+    layers = read["tool"]["importlinter"]["contracts"][0]["layers"]
+    return [name for layer in layers[: layers.index(LOWEST_SERVING) + 1] for name in layer.split(" | ")]
+
+
 def files() -> list[Path]:
-    return [f for name in SERVING for f in ([ROOT / name] if name.endswith(".py") else (ROOT / name).rglob("*.py"))]
+    return [
+        file
+        for name in serving()
+        for file in ((ROOT / name).rglob("*.py") if (ROOT / name).is_dir() else [ROOT / f"{name}.py"])
+    ]
+
+
+def test_every_user_interface_is_one_of_them() -> None:
+    assert {"cli", "committee", "documents", "exact_figures", "governance", "kpi_query", "portal", "risk"} <= {
+        *serving()
+    }
+    assert {"read_only_webserver", "rights", "signin", "terminal_tables", "trace", "webserver"} <= {*serving()}
+    assert all(file.exists() for file in files())
 
 
 def test_serving_components_read_rows_through_the_gate() -> None:
-    found = {
-        file.relative_to(ROOT).as_posix() for file in files() if file.exists() and readers(file.read_text("utf-8"))
-    }
+    found = {file.relative_to(ROOT).as_posix() for file in files() if readers(file.read_text("utf-8"))}
     assert found - PUBLISHED.keys() - ADMITTED.keys() == set(), "read through `access.gate.Gate.open_table`"
     assert (PUBLISHED.keys() | ADMITTED.keys()) - found == set(), "not an exception any more"
 

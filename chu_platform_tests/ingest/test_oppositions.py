@@ -1,11 +1,10 @@
 """The opposition list: what it holds, what it refuses, and which delivered rows it keeps out."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 
 from chu_platform.errors import ChuError
@@ -13,7 +12,7 @@ from chu_platform.ingest.delivered import Delivered, delivered_rows
 from chu_platform.ingest.opposed_rows import contact_form, mentions
 from chu_platform.ingest.oppositions import KEY_FILE, Oppositions
 from chu_platform.ingest.persons import Kind, by_identity, by_number
-from chu_platform.ingest.reading import ReadingContext, read
+from chu_platform.ingest.reading import NoDatabase, ReadingContext, read
 from chu_platform.tables.table import Table
 from chu_platform_tests.ingest.deliveries import stored, table_of
 
@@ -115,7 +114,7 @@ def delivered(table: Table, folder: Path, work: Path, lines: Sequence[str]) -> t
     for name in ("pack", "scratch", "rows", "quarantine"):
         (work / name).mkdir()
     (pack / "things.csv").write_text("\n".join(["id;label;day;amount;extra", *lines]) + "\n", encoding="utf-8")
-    context = ReadingContext(pack, work / "scratch", _NoDatabase(), lambda _: None, oppositions=Oppositions(folder))
+    context = ReadingContext(pack, work / "scratch", NoDatabase(), lambda _: None, oppositions=Oppositions(folder))
     reading = read(table, None, work / "rows", work / "quarantine", context)
     assert reading.rows_in == reading.kept + len(reading.rejects) + reading.withdrawn == len(lines)
     extra = [value for (value,) in stored(work / "quarantine", ["value"])]
@@ -123,19 +122,6 @@ def delivered(table: Table, folder: Path, work: Path, lines: Sequence[str]) -> t
     withdrawn_lines = {line for line in lines if line.endswith(";gone")}
     assert "gone" not in extra and len(extra) == len(lines) - len(withdrawn_lines)
     return kept, [line for _, line, *_ in reading.rejects], reading.withdrawn
-
-
-class _NoDatabase:
-    fingerprint = ""
-
-    def columns(self, table: str) -> Sequence[str]:
-        raise AssertionError
-
-    def count(self, table: str) -> int:
-        raise AssertionError
-
-    def stream(self, table: str, columns: Sequence[str]) -> "Iterator[pa.RecordBatch]":
-        raise AssertionError
 
 
 def test_rows_of_a_patient_are_neither_kept_nor_rejected(folder: Path, tmp_path: Path) -> None:
