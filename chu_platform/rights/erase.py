@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from chu_platform.care_database.opposed_persons import forget_copies
 from chu_platform.errors import ChuError
-from chu_platform.graph.dagster_instance import exclusive
+from chu_platform.graph.dagster_instance import exclusive, open_instance
 from chu_platform.ingest.dump_files import the_dump
 from chu_platform.ingest.oppositions import Oppositions
 from chu_platform.ingest.persons import Kind
@@ -25,7 +25,7 @@ from chu_platform.rights.main_job import run_main_job
 from chu_platform.rights.person_in_lake import case_of
 from chu_platform.rights.purge import purge_history, purge_temporary, tables_of_kinds
 from chu_platform.rights.requests import Request
-from chu_platform.rights.scan import Scanned, Sought, scan_folder, scan_lake
+from chu_platform.rights.scan import Scanned, Sought, scan_folder, scan_lake, scan_storage
 from chu_platform.settings import Settings
 from chu_platform.storage.edition_manifest import published_edition
 from chu_platform.storage.lake import Lake
@@ -117,7 +117,9 @@ def _search(
     of_secrets = Scanned(0, [])
     if not settings.secrets_folder.is_relative_to(home):
         of_secrets = scan_folder(settings.secrets_folder, sought, apart)
-    if found := [*of_lake.found, *of_home.found, *of_secrets.found]:
+    with open_instance(settings) as instance:
+        of_storage = scan_storage(instance, sought)
+    if found := [*of_lake.found, *of_home.found, *of_secrets.found, *of_storage.found]:
         raise ChuError(
             f"request {case.request}: something of the persons is still in {len(found)} places, so no certificate is "
             f"written: {'; '.join(found[:10])}; delete it there, then run `chu erase resume`"
@@ -130,6 +132,7 @@ def _search(
     counted = {
         "lake": of_lake.files,
         "home": of_home.files + of_secrets.files,
+        "dagster_tables": of_storage.files,
         "deliveries": deliveries.files + landed.files,
     }
     return counted, sorted(set(holders))

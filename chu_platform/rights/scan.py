@@ -1,9 +1,11 @@
 """The search for what must not be found any more: in all files of the lake, of CHU_HOME and of Dagster's storage.
 
 Parquet files are searched in their decoded rows and in their bytes, databases of SQLite also in their compressed
-values, all other files in their bytes. Nothing that is found is shown: a finding is a place.
+values, all other files in their bytes, and Dagster's storage on a server in the rows of its tables. Bytes are read
+once, block by block, for all that is sought. Nothing that is found is shown: a finding is a place.
 """
 
+import json
 import re
 import sqlite3
 import zlib
@@ -15,7 +17,13 @@ from pathlib import Path
 from typing import Final
 
 import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+from dagster import DagsterInstance
+from sqlalchemy.exc import SQLAlchemyError
 
+from chu_platform.compat.dagster_storage_rows import tables_of_server
+from chu_platform.errors import ChuError
 from chu_platform.ingest.delivered import delivered_rows
 from chu_platform.ingest.persons import form
 from chu_platform.rights.case import Case
@@ -37,6 +45,8 @@ HEXADECIMAL: Final = re.compile(rb"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
 WITHOUT_TEXT: Final = frozenset(("DOUBLE", "FLOAT", "BOOLEAN", "DATE", "TIMESTAMP"))
 SQLITE: Final = b"SQLite format 3\x00"
 MIN_COMPRESSED: Final = 16
+# Texts that one automaton looks for; more of them would not fit into its memory.
+TEXTS_OF_PATTERN: Final = 500
 
 
 @dataclass(frozen=True)
@@ -55,12 +65,19 @@ class Sought:
         self._pseudonyms = frozenset(text.encode() for text in case.pseudonyms)
         self._tokens = {form for token in case.tokens for form in _forms(token)}
         self._names = [(_forms(family), _forms(first)) for family, first in case.names]
+        texts = sorted(self._tokens.union(self._pseudonyms, *(families for families, _ in self._names)))
+        parts = [texts[start : start + TEXTS_OF_PATTERN] for start in range(0, len(texts), TEXTS_OF_PATTERN)]
+        self._patterns = ["|".join(map(_pattern, part)) for part in parts]
 
     def in_bytes(self, content: bytes, *, compressed: bool = False) -> bool:
         """Whether something is in these bytes, in letters of either case.
 
         Short names may stand side by side in compressed bytes by chance: names are not sought there.
         """
+        # Most blocks have none of the texts, which one pass tells.
+        block = pa.array([content], pa.large_binary())
+        if not any(pc.find_substring_regex(block, p, ignore_case=True)[0].as_py() >= 0 for p in self._patterns):
+            return False
         lower = content.lower()
         return (
             any(_is_apart(lower, at, len(token)) for token in self._tokens for at in _places(lower, token))
@@ -186,6 +203,34 @@ def scan_folder(folder: Path, sought: Sought, without: Sequence[Path]) -> Scanne
     return Scanned(files, found)
 
 
+def scan_storage(instance: DagsterInstance, sought: Sought) -> Scanned:
+    """Search Dagster's storage on a server; nothing if it is files. A finding is a table.
+
+    Raises ChuError if it cannot be read.
+    """
+    tables = 0
+    found = []
+    try:
+        for table, rows in tables_of_server(instance):
+            tables += 1
+            if any(map(sought.in_bytes, _blocks(rows))):
+                found.append(f"Dagster's storage: table {table}")
+    except SQLAlchemyError as error:
+        raise ChuError(f"Dagster's storage cannot be searched ({type(error).__name__}): run again") from None
+    return Scanned(tables, found)
+
+
+def _blocks(rows: Iterator[bytes]) -> Iterator[bytes]:
+    """Many rows at a time, each in a line."""
+    block = bytearray()
+    for row in rows:
+        block += row + b"\n"
+        if len(block) >= BLOCK:
+            yield bytes(block)
+            block.clear()
+    yield bytes(block)
+
+
 def _files(folder: Path, without: Sequence[Path]) -> Iterator[Path]:
     for entry in sorted(folder.iterdir()) if folder.is_dir() else []:
         if entry in without or entry.is_symlink():
@@ -197,13 +242,22 @@ def _files(folder: Path, without: Sequence[Path]) -> Iterator[Path]:
 
 
 def _forms(text: str) -> frozenset[bytes]:
-    """The bytes of a text in each encoding, with letters of ASCII in lower case, others as they are or in capitals."""
+    """The bytes of a text in each encoding, with letters of ASCII in lower case, others as they are or in capitals.
+
+    JSON writes other letters as u and a number.
+    """
     found = set()
     for spelled in (text, text.lower(), text.upper()):
+        found.add(json.dumps(spelled)[1:-1].encode().lower())
         for encoding in ENCODINGS:
             with suppress(UnicodeEncodeError):
                 found.add(spelled.encode(encoding).lower())
     return frozenset(found)
+
+
+def _pattern(text: bytes) -> str:
+    """A regular expression of these bytes."""
+    return "".join(f"\\x{byte:02x}" for byte in text)
 
 
 def _places(content: bytes, text: bytes) -> Iterator[int]:

@@ -1,19 +1,23 @@
 """The search for persons: what it finds in rows, bytes, and compressed values, and what is of somebody else."""
 
+import json
 import sqlite3
 import zlib
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 
+import dagster as dg
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import sqlalchemy
 
+from chu_platform.care_database.embedded_postgres import EmbeddedPostgres
+from chu_platform.compat.dagster_postgres_storage import EventLog
 from chu_platform.rights.case import Case
-from chu_platform.rights.scan import Sought, scan_folder, scan_lake
+from chu_platform.rights.scan import Sought, scan_folder, scan_lake, scan_storage
 from chu_platform.storage.lake import Lake
-
-pytestmark = pytest.mark.unit
+from chu_platform_tests.compat.test_dagster_postgres_storage import Database
 
 PSEUDONYM = "0123456789abcdef" * 2
 CASE = Case(
@@ -34,6 +38,8 @@ FOUND = {
     "capitals.log": "ZOÉ-ANNE;PÉRAN".encode(),
     "old.log": "péran, zoé-anne".encode("cp1252"),
     "wide.log": "zoe@example.org".encode("utf-16-le"),
+    "escaped.json": json.dumps({"said": "Péran Zoé-Anne"}).encode(),
+    "escaped_capitals.json": json.dumps({"said": "ZOÉ-ANNE PÉRAN"}).encode(),
     "number.log": b"tel=0612345678;",
     "pseudonym.json": f'{{"key": "{PSEUDONYM}"}}'.encode(),
 }
@@ -46,6 +52,7 @@ OTHERS = {
 }
 
 
+@pytest.mark.unit
 def test_what_is_found_in_bytes(tmp_path: Path) -> None:
     for name, content in {**FOUND, **OTHERS}.items():
         (tmp_path / name).write_bytes(content)
@@ -56,6 +63,7 @@ def test_what_is_found_in_bytes(tmp_path: Path) -> None:
     assert {Path(place).name for place in scanned.found} == {*FOUND}
 
 
+@pytest.mark.unit
 def test_what_is_found_at_the_border_of_two_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("chu_platform.rights.scan.BLOCK", 100)
     monkeypatch.setattr("chu_platform.rights.scan.OVERLAP", 40)
@@ -63,6 +71,7 @@ def test_what_is_found_at_the_border_of_two_blocks(tmp_path: Path, monkeypatch: 
     assert len(scan_folder(tmp_path, Sought(CASE), []).found) == 1
 
 
+@pytest.mark.unit
 def test_what_is_found_in_compressed_values_of_a_database(tmp_path: Path) -> None:
     for name, text in (("found", FOUND["line.log"]), ("other", OTHERS["family.log"])):
         with closing(sqlite3.connect(tmp_path / f"{name}.db")) as connection, connection:
@@ -71,6 +80,47 @@ def test_what_is_found_in_compressed_values_of_a_database(tmp_path: Path) -> Non
     assert [Path(f).name for f in scan_folder(tmp_path, Sought(CASE), []).found] == ["found.db"]
 
 
+@pytest.mark.integration
+def test_what_is_found_in_a_storage_on_a_server(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
+    database = Database(postgres, tmp_path)
+    try:
+        with database.instance(ours=True) as instance:
+            assert scan_storage(instance, Sought(CASE)).found == []
+            for key, text in (("other", OTHERS["family.log"]), ("found", FOUND["line.log"])):
+                instance.report_runless_asset_event(dg.AssetMaterialization(key, text.decode()))
+            scanned = scan_storage(instance, Sought(CASE))
+            assert "Dagster's storage: table event_logs" in scanned.found and scanned.files > 10
+            with log_connection(instance) as connection:
+                connection.execute(sqlalchemy.text("DELETE FROM event_logs"))
+                connection.execute(sqlalchemy.text("UPDATE asset_keys SET last_materialization = NULL"))
+            assert scan_storage(instance, Sought(CASE)).found == []
+            compressed = zlib.compress(FOUND["pseudonym.json"] * 20)
+            with log_connection(instance) as connection:
+                insert = sqlalchemy.text(
+                    "INSERT INTO snapshots (snapshot_id, snapshot_body, snapshot_type) VALUES ('a', :b, 'c')"
+                )
+                connection.execute(insert, {"b": compressed})
+            assert scan_storage(instance, Sought(CASE)).found == ["Dagster's storage: table snapshots"]
+    finally:
+        postgres.drop_database(database.name)
+    with dg.DagsterInstance.ephemeral() as ephemeral:
+        assert scan_storage(ephemeral, Sought(CASE)).files == 0
+
+
+def log_connection(instance: dg.DagsterInstance) -> AbstractContextManager[sqlalchemy.Connection]:
+    """A connection to the storage of events."""
+    log = instance.event_log_storage
+    assert isinstance(log, EventLog)
+    return log.index_connection()
+
+
+@pytest.mark.unit
+def test_more_texts_than_one_pattern_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chu_platform.rights.scan.TEXTS_OF_PATTERN", 2)
+    test_what_is_found_in_bytes(tmp_path)
+
+
+@pytest.mark.unit
 def test_what_is_found_in_rows(tmp_path: Path) -> None:
     lake = Lake(tmp_path)
     tables = {
