@@ -1,8 +1,12 @@
-"""Whether a server of this machine answers, whatever its answer is."""
+"""Whether a server of this machine answers, whatever its answer is.
+
+`python -m chu_platform.server_health SOCKET` tells it by its exit status of a server at a socket, for health checks.
+"""
 
 import http.client
 import socket
 import ssl
+import sys
 from pathlib import Path
 
 
@@ -64,3 +68,7 @@ def code_server_answers(file: Path, seconds: float) -> bool:
         except grpc.RpcError as error:
             return error.code() not in (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE)
     return True
+
+
+if __name__ == "__main__":
+    sys.exit(0 if socket_answers(Path(sys.argv[1]), "/sante", 3.0) else 1)

@@ -26,7 +26,8 @@ ARG UID=10001
 RUN useradd --uid "${UID}" --user-group --no-create-home --home-dir /tmp chu \
     && install -d -o chu -g chu /var/lib/chu /var/lib/chu/dagster \
     && install -d -o chu -g chu -m 0755 /var/lib/chu-lake \
-    && install -d -o chu -g chu -m 0700 /var/lib/chu-keys /var/lib/chu-keys/accounts
+    && install -d -o chu -g chu -m 0700 /var/lib/chu-keys /run/chu-own \
+    && install -d -o chu -g chu -m 0700 /var/lib/chu-keys/accounts /var/lib/chu-keys/journal /var/lib/chu-keys/seals
 COPY --from=installed /opt/chu /opt/chu
 COPY docker/entrypoint.sh /opt/chu/bin/
 

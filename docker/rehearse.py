@@ -8,8 +8,10 @@ services share one network namespace without external access, in which service n
 Networks, published ports and the image of PostgreSQL are not rehearsed; an embedded PostgreSQL replaces that image.
 
 The rehearsal tests every health check, the main job in the code container while the daemon starts runs (launched
-through the webserver one after the other, and those of its sensors), sign-in to the webservers, the portal and its
-access to the zones, and a mutation on the read-only webserver. Exit status 0 if all of it succeeded and no run failed.
+through the webserver one after the other, and those of its sensors), sign-in to the webservers and to the portal, where
+a head of an establishment sees the exact figures of their site and no others, the access journal, what portal and exact
+figures can reach of the zones and the keys, and a mutation on the read-only webserver. Exit status 0 if all of it
+succeeded and no run failed.
 """
 
 import http.client
@@ -52,7 +54,7 @@ LAUNCH = """mutation Launch($keys: [AssetKeyInput!]!) { launchRun(executionParam
     ... on RunConfigValidationInvalid { errors { message } } } }"""
 STATUS = "query Status($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"
 RUNS = "{ runsOrError { ... on Runs { results { jobName status tags { key value } } } } }"
-# The cookie of the session of the rehearsal, when it has one.
+# The cookie of the operator's session, when there is one.
 COOKIE: dict[str, str] = {}
 ENDED = ("SUCCESS", "FAILURE", "CANCELED")
 # These assets use the care database, the keys, the engine and the lake.
@@ -62,22 +64,31 @@ ASSETS = [
     ["pseudonyms", "patient_pseudonym"],
     ["dimensions", "dim_patient"],
 ]
-# Accesses that must fail in the container of the portal.
+# Zones of which the containers must see nothing. Neither may write the lake, or see the key.
+HIDDEN_ZONES = {"portal": ["restricted", "pseudonymised"], "exact-figures": ["restricted"]}
 FORBIDDEN_ACCESS = """
 import pathlib, sys
 lake = pathlib.Path("/var/lib/chu-lake")
-for zone in ("restricted", "pseudonymised"):
-    try:
-        found = list((lake / zone).iterdir())
-    except PermissionError:
-        continue
-    sys.exit(f"{zone} can be read")
+for zone in sys.argv[1:]:
+    if list((lake / zone).iterdir()):
+        sys.exit(f"{zone} can be read")
+if [file for file in pathlib.Path("/var/lib/chu-keys").rglob("*pseudonymisation*")]:
+    sys.exit("the key can be read")
 try:
     (lake / "published" / "mine").touch()
 except OSError:
     sys.exit(0)
 sys.exit("the lake can be written")
 """
+# Two establishments with exact figures.
+SITES = """
+from deltalake import DeltaTable
+place = "/var/lib/chu-lake/pseudonymised/kpis/kpi_consultation_rate_by_establishment"
+rows = DeltaTable(place).to_pyarrow_table(columns=["level", "code"]).to_pylist()
+codes = {row["code"] for row in rows if row["level"] == "establishment" and row["code"].startswith("F")}
+print(*sorted(codes)[:2])
+"""
+OWN_QUESTION = "/mon-etablissement/questions/consultations-etablissement?x=establishment%3A"
 
 
 class Service:
@@ -102,6 +113,12 @@ class Service:
             is_path = source.startswith(("/", "."))
             here = HERE / source if is_path else self._volume(work / "volumes" / source, target)
             self.mounts.append((here, target, mode[0] if mode else "rw"))
+        for number, target in enumerate(t.split(":")[0] for t in declared.get("tmpfs", [])):
+            if target != "/tmp":  # noqa: S108 made above
+                empty = work / f"tmpfs-{name}-{number}"
+                empty.mkdir(mode=0o755)
+                os.chown(empty, int(self.user), int(self.group))
+                self.mounts.append((empty, target, "rw"))
         self.mounts.sort(key=lambda m: m[1])
 
     def _volume(self, folder: Path, target: str) -> Path:
@@ -149,15 +166,20 @@ def _output(*command: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
-def _sign_in(webserver: Service, work: Path) -> None:
-    """Add an operator by the commands of README.md, and sign in with their link. Later requests have the cookie."""
-    granted = ["--profile", "operator", "--purpose", "operation", "--expires", "2099-12-31"]
+def _said(service: Service, command: list[str], log: Path) -> str:
+    """What a command prints in a container. Raises SystemExit if it fails."""
+    if service.start(command, log).wait():
+        raise SystemExit(f"{' '.join(command[:3])}: {log.read_text()[-3000:]}")
+    return log.read_text().strip()
+
+
+def _sign_in(container: Service, port: int, name: str, granted: list[str], work: Path) -> dict[str, str]:
+    """Add an account by the commands of README.md, and sign in with its link; the header with the cookie."""
     log = work / "user.txt"
-    for command in (["add", "rehearsal", *granted], ["link", "rehearsal"]):
-        if webserver.start(["chu", "user", *command], log).wait():
-            raise SystemExit(f"chu user {command[0]}: {log.read_text()}")
-    path, password = urlsplit(log.read_text().strip()).path, secrets.token_urlsafe(16)
-    connection = http.client.HTTPConnection("127.0.0.1", 3000, timeout=60)
+    _said(container, ["chu", "user", "add", name, *granted, "--expires", "2099-12-31"], log)
+    path = urlsplit(_said(container, ["chu", "user", "link", name], log)).path
+    password = secrets.token_urlsafe(16)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     connection.request("GET", path)
     page = connection.getresponse()
     found = re.search(r'name="jeton" value="(\w+)"', page.read().decode())
@@ -167,8 +189,22 @@ def _sign_in(webserver: Service, work: Path) -> None:
     connection.request("POST", path, urlencode(form), headers)
     signed = connection.getresponse()
     if signed.status != HTTPStatus.SEE_OTHER:
-        raise SystemExit(f"the link of an operator does not sign in: {signed.status}")
-    COOKIE["Cookie"] = signed.headers["Set-Cookie"].split(";")[0]
+        raise SystemExit(f"the link of {name} does not sign in: {signed.status}")
+    return {"Cookie": signed.headers["Set-Cookie"].split(";")[0]}
+
+
+def _statuses_of_own_site(container: Service, work: Path) -> list[int]:
+    """What the portal answers for a site: to nobody, to its head, and to its head for another site."""
+    own, other = _said(container, ["python", "-c", SITES], work / "sites.txt").split()
+    granted = ["--profile", "head", "--purpose", "steering", "--establishment", own]
+    head = _sign_in(container, 3002, "rehearsal-head", granted, work)
+    found = []
+    for site, headers in ((own, {}), (own, head), (other, head)):
+        connection = http.client.HTTPConnection("127.0.0.1", 3002, timeout=60)
+        connection.request("GET", f"{OWN_QUESTION}{site}", headers=headers)
+        found.append(connection.getresponse().status)
+        connection.close()
+    return found
 
 
 def _graphql(port: int, query: str, variables: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -287,7 +323,8 @@ def rehearse(stack: ExitStack, work: Path) -> None:
 
     unknown = all(_graphql(port, "{ version }").get("unknown") for port in (3000, 3001))
     print(f"the webservers without sign-in: {'refused' if unknown else 'answered'}")
-    _sign_in(running["webserver"], work)
+    granted = ["--profile", "operator", "--purpose", "operation"]
+    COOKIE.update(_sign_in(running["webserver"], 3000, "rehearsal", granted, work))
 
     log = work / "materialize.log"
     main_job = running["code"].start(["chu", "materialize"], log)
@@ -300,8 +337,15 @@ def rehearse(stack: ExitStack, work: Path) -> None:
     while (shown := _answered_questions()) < len(indicators()) and time.monotonic() < deadline:
         time.sleep(1)
     print(f"the portal answers {shown} of {len(indicators())} questions")
-    intrusion = running["portal"].start(["python", "-c", FORBIDDEN_ACCESS], work / "intrusion.log").wait()
-    print(f"the portal in the other zones, or writing: {(work / 'intrusion.log').read_text().strip() or 'refused'}")
+    intrusion = 0
+    for name, zones in HIDDEN_ZONES.items():
+        log = work / f"intrusion-{name}.log"
+        intrusion |= running[name].start(["python", "-c", FORBIDDEN_ACCESS, *zones], log).wait()
+        print(f"{name} in other zones, at the key, or writing: {log.read_text().strip() or 'refused'}")
+    own_site = _statuses_of_own_site(running["code"], work)
+    print(f"exact figures of a site, for nobody, its head, and of another site for this head: {own_site}")
+    journal = _said(running["code"], ["chu", "journal", "verify"], work / "journal.txt")
+    print(f"the access journal: {journal}")
 
     runs = _runs()
     statuses = Counter(run["status"] for run in runs)
@@ -320,6 +364,8 @@ def rehearse(stack: ExitStack, work: Path) -> None:
         or not launched
         or shown < len(indicators())
         or intrusion
+        or own_site != [HTTPStatus.SEE_OTHER, HTTPStatus.OK, HTTPStatus.FORBIDDEN]
+        or not journal.startswith("2 entries")
         or leaked
         or not unknown
         or refused["data"]

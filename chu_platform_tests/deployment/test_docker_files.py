@@ -45,7 +45,7 @@ def test_the_code_location_has_one_name() -> None:
 
 
 def test_every_service_is_hardened(services: dict[str, dict[str, Any]]) -> None:
-    assert services.keys() == {"postgres", "spark", "portal", *PLATFORM_SERVICES}
+    assert services.keys() == {"postgres", "spark", "portal", "exact-figures", *PLATFORM_SERVICES}
     for name, service in services.items():
         assert service["read_only"] and service["cap_drop"] == ["ALL"], name
         assert service["security_opt"] == ["no-new-privileges:true"], name
@@ -60,10 +60,38 @@ def test_only_services_that_need_a_secret_or_the_data_have_it(services: dict[str
     }
     assert having == {"postgres_password": {"postgres", *PLATFORM_SERVICES}, "chu_postgres_url": {"code"}}
     volumes = {n: {v.split(":")[0] for v in d.get("volumes", [])} for n, d in services.items()}
-    assert {n for n, v in volumes.items() if "lake" in v} == {"code", "spark", "portal"}
-    assert services["portal"]["volumes"] == ["lake:/var/lib/chu-lake:ro"]
-    assert services["portal"]["user"] == "65534:65534", "this user can read the published zone only"
-    assert {n for n, v in volumes.items() if "keys" in v} == {"code"}
+    having = {v: {n for n, found in volumes.items() if v in found} for v in ("lake", "keys", "journal", "seals")}
+    assert having == {
+        "lake": {"code", "spark", "portal", "exact-figures"},
+        "keys": {"code"},
+        "journal": {"code", "exact-figures"},
+        "seals": {"code", "exact-figures"},
+    }
+    assert {n for n, v in volumes.items() if "accounts" in v} == {
+        "code",
+        "exact-figures",
+        "portal",
+        "webserver",
+        "webserver-read-only",
+    }
+
+
+def test_portal_and_exact_figures_have_empty_folders_for_other_zones(services: dict[str, dict[str, Any]]) -> None:
+    hidden = {n: {p.split(":")[0] for p in services[n]["tmpfs"]} - {"/tmp"} for n in ("portal", "exact-figures")}
+    assert hidden == {
+        "portal": {"/var/lib/chu-lake/restricted", "/var/lib/chu-lake/pseudonymised"},
+        "exact-figures": {"/var/lib/chu-lake/restricted"},
+    }
+    for name in hidden:
+        assert "lake:/var/lib/chu-lake:ro" in services[name]["volumes"]
+
+
+def test_exact_figures_are_reached_over_a_socket_alone(services: dict[str, dict[str, Any]]) -> None:
+    portal, exact = services["portal"], services["exact-figures"]
+    assert exact["network_mode"] == "none" and "ports" not in exact and "networks" not in exact
+    assert portal["entrypoint"][-1] == exact["entrypoint"][-1] == "/run/chu-own/own"
+    assert "own-figures:/run/chu-own:ro" in portal["volumes"] and "own-figures:/run/chu-own" in exact["volumes"]
+    assert portal["environment"] == exact["environment"], "they recognise the same sessions"
 
 
 def test_no_file_contains_a_password(services: dict[str, dict[str, Any]]) -> None:

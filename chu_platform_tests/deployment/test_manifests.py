@@ -29,6 +29,16 @@ def launcher() -> dict[str, Any]:
     return found
 
 
+def mounts() -> dict[str, dict[str, str]]:
+    """The mounts of each container, by their paths, and of runs: the names of volumes."""
+    found = {
+        c["name"]: {m["mountPath"]: m["name"] for m in c["volumeMounts"]}
+        for p in pods().values()
+        for c in p["containers"]
+    }
+    return {**found, "run": {m["mount_path"]: m["name"] for m in launcher()["volume_mounts"]}}
+
+
 def pods() -> dict[str, dict[str, Any]]:
     return {m["metadata"]["name"]: m["spec"]["template"]["spec"] for m in manifests() if m["kind"] in CONTROLLERS}
 
@@ -45,12 +55,34 @@ def test_only_pods_that_need_a_secret_have_it() -> None:
         "webserver": dagster,
         "webserver-read-only": dagster,
         "daemon": dagster,
-        "portal": {"lake-published-read-only"},
+        "portal": {"lake-published-read-only", "lake-pseudonymised-read-only"},
     }
     volumes = launcher()["volumes"]
     of_runs = {v["secret"]["secret_name"] for v in volumes if "secret" in v}
     of_runs |= {s["secret"]["name"] for v in volumes for s in v.get("projected", {}).get("sources", [])}
     assert of_runs == dagster | OF_ZONES | {"pseudonymisation-key", "care-database"}
+
+
+@pytest.mark.unit
+def test_exact_figures_are_apart_from_the_portal_and_from_the_key() -> None:
+    by_name = {name: {*found.values()} for name, found in mounts().items()}
+    having = {
+        volume: {name for name, found in by_name.items() if volume in found}
+        for volume in ("keys", "lake-restricted", "lake-pseudonymised", "journal", "seals", "own-figures", "accounts")
+    }
+    assert having == {
+        "keys": {"run"},
+        "lake-restricted": {"code", "run"},
+        "lake-pseudonymised": {"code", "run", "exact-figures"},
+        "journal": {"exact-figures", "run"},
+        "seals": {"exact-figures", "run"},
+        "own-figures": {"portal", "exact-figures"},
+        "accounts": {"portal", "exact-figures", "webserver", "webserver-read-only"},
+    }
+    containers = {c["name"]: c for c in pods()["portal"]["containers"]}
+    assert "ports" not in containers["exact-figures"], "it is reached over a socket of the pod alone"
+    assert containers["exact-figures"]["envFrom"] == containers["portal"]["envFrom"], "they recognise the same sessions"
+    assert containers["portal"]["command"][-1] == containers["exact-figures"]["command"][-1]
 
 
 @pytest.mark.unit
@@ -76,8 +108,7 @@ def test_only_daemon_and_webserver_reach_the_cluster() -> None:
 @pytest.mark.unit
 def test_every_volume_is_mounted_and_every_mount_has_a_volume() -> None:
     for name, pod in pods().items():
-        (container,) = pod["containers"]
-        mounted = {m["name"] for m in container["volumeMounts"]}
+        mounted = {m["name"] for container in pod["containers"] for m in container["volumeMounts"]}
         # The stateful set has a volume of its own.
         assert mounted - {"data"} == {v["name"] for v in pod["volumes"]}, name
     assert {m["name"] for m in launcher()["volume_mounts"]} == {v["name"] for v in launcher()["volumes"]}
