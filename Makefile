@@ -62,7 +62,7 @@ cli-reference: install-tests ## write docs/cli.md, the reference of the commands
 	@$(BIN)/python docs/cli_reference.py
 
 lock: install-tests ## resolve setup.py anew into the lock files (needs uv)
-	@printf 'edsnlp==0.23.0\npycanon==1.3.6\nsetuptools>=77\n' | uv pip compile --quiet --universal --fork-strategy fewest \
+	@printf 'dbt-semantic-interfaces==0.10.5\nedsnlp==0.23.0\npycanon==1.3.6\nsetuptools>=77\n' | uv pip compile --quiet --universal --fork-strategy fewest \
 		--python-version 3.11 --extra test --extra deployment --generate-hashes --no-annotate --upgrade \
 		--custom-compile-command 'make lock' setup.py - --output-file requirements-test.lock
 	@printf 'edsnlp==0.23.0\nsetuptools>=77\n' | uv pip compile --quiet --universal --fork-strategy fewest \

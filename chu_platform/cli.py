@@ -463,6 +463,21 @@ def lineage(
     print(f"{len(tables)} events in {place}")
 
 
+@app.command(short_help="Describe the figures for BI tools.")
+def semantics(
+    file: Annotated[Path, typer.Argument(help="file to write, in YAML; one that exists is replaced")],
+) -> None:
+    """Write measures, axes, labels and joins of the marts as one file in the form of MetricFlow, with French texts."""
+    from chu_platform.errors import reason_of
+    from chu_platform.marts.semantics import semantic_description
+
+    try:
+        file.write_text(semantic_description(), encoding="utf-8")
+    except OSError as error:
+        raise ChuError(f"{file} cannot be written: {reason_of(error)}") from None
+    print(f"{file}: measures, axes, labels and joins of the marts (docs/marts.md)")
+
+
 @app.command(short_help="Write the reports of the committee.")
 def report(
     folder: Annotated[Path, typer.Argument(help="folder to write: a new or empty one, or one with earlier reports")],
