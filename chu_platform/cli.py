@@ -12,6 +12,7 @@ import typer
 from chu_platform.access.commands import app as journal
 from chu_platform.command import go_on_as, run_command, user_and_machine
 from chu_platform.errors import ChuError
+from chu_platform.marts.commands import app as marts
 from chu_platform.portal.commands import app as portal
 from chu_platform.rights.commands import HELP_OF_ERASE, HELP_OF_KEYS, erase, keys
 from chu_platform.scaling.command import app as benchmark
@@ -33,6 +34,7 @@ app.add_typer(need, name="need")
 app.add_typer(benchmark, name="benchmark")
 app.add_typer(user, name="user")
 app.add_typer(journal, name="journal")
+app.add_typer(marts, name="marts")
 app.add_typer(erase, name="erase", short_help=HELP_OF_ERASE)
 app.add_typer(keys, name="keys", short_help=HELP_OF_KEYS)
 access = typer.Typer(no_args_is_help=True, short_help="Review what accounts hold.", help="What accounts hold.")

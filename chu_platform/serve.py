@@ -115,6 +115,14 @@ def serve(settings: Settings, port: int, portal_port: int, option: str | None, s
         if forwarded:
             command = ("chu_platform.exact_figures", str(own_figures))
             children.append(stack.enter_context(_Child("exact-figures", command, logs, _answers_on(own_figures))))
+        if settings.marts and settings.marts_url is None and option != READ_ONLY:
+            from chu_platform.marts.server import embedded_answers, reader_address
+
+            def answers(seconds: float) -> bool:
+                return embedded_answers(settings, seconds)
+
+            children.append(stack.enter_context(_Child("marts", ("chu_platform.marts",), logs, answers)))
+            say(f"marts       {reader_address(settings)} (a user: chu marts password ACCOUNT)")
         _wait_for_socket(code, folder / SOCKET)
         workspace = ("-w", str(shared))
         ui_command = (module, "-h", settings.listen, "-p", str(port), *workspace)

@@ -92,6 +92,11 @@ class Settings(BaseSettings):
     )
     notice_webhook: SecretStr | None = Field(None, description="URL that receives notices of failures, by POST of JSON")
     notice_email: str | None = Field(None, description="e-mail address that receives notices of failures")
+    marts: bool = Field(False, description="1: the PostgreSQL serving schema for BI tools is filled and served")
+    marts_url: SecretStr | None = Field(
+        None, description="PostgreSQL server of the marts, with its superuser; unset: embedded, for this machine only"
+    )
+    marts_port: int = Field(5433, ge=1, le=65535, description="port of the embedded server of the marts")
     openlineage: SecretStr | None = Field(
         None,
         description="where OpenLineage events of runs go: http(s)://..., a file, or a file .yml of its client; unset: "

@@ -15,6 +15,7 @@ import pyarrow as pa
 from chu_platform.access.entries import Answer, Decision
 from chu_platform.access.journal import Journal
 from chu_platform.errors import ChuError
+from chu_platform.identity.accounts import FINESS
 from chu_platform.identity.principal import Held, Principal
 from chu_platform.storage.duckdb_session import small_connection
 from chu_platform.storage.lake import Lake
@@ -244,6 +245,11 @@ def _condition(held: Held, grant: Grant) -> str | None:
 def can_open(grant: Grant) -> bool:
     """Whether the marts serve the rows of a grant: own counts are shown by the portal's page of them only."""
     return grant.rows in (RowsOf.EVERYBODY, RowsOf.OWN_SITES)
+
+
+def own_rows(grant: Grant) -> str:
+    """The SQL condition of the rows that a grant of own rows may open to one account or another."""
+    return f"""regexp_full_match("{grant.own}", '{FINESS_LETTER}{FINESS.pattern}')"""
 
 
 def own_keys(held: Held) -> Sequence[str]:

@@ -25,6 +25,7 @@ from chu_platform.catalogue import catalogue
 from chu_platform.graph.assets import RUN_RESOURCES, asset_of
 from chu_platform.graph.interruption import interruptible_run
 from chu_platform.graph.maintenance_assets import maintenance_assets
+from chu_platform.graph.mart_asset import mart_asset
 from chu_platform.graph.release_asset import release_asset
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.settings import load_settings
@@ -64,6 +65,7 @@ def build_defs(resources: RunResources | None = None) -> dg.Definitions:
         assets=[
             *(asset_of(table) for table in catalogue() if not table.in_editions),
             release_asset(),
+            mart_asset(),
             *maintenance_assets(catalogue()),
         ],
         jobs=[*ASSET_JOBS, *OTHER_JOBS],

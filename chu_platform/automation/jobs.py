@@ -9,6 +9,7 @@ from chu_platform.catalogue import catalogue
 from chu_platform.graph.asset_keys import key_of
 from chu_platform.graph.dagster_instance import GROUP_TAG, MAIN_JOB
 from chu_platform.graph.maintenance_assets import GROUP
+from chu_platform.graph.mart_asset import KEY as MART_KEY
 from chu_platform.ingest.care_tables import CARE_DATABASE_NAME
 from chu_platform.ingest.delivered import delivered_rows, delivered_tables
 from chu_platform.tables.partitions import PARTITION_SCHEMES, PartitionScheme
@@ -75,14 +76,19 @@ REPORTS: Final = dg.define_asset_job(
     selection=assets_of([t for t in catalogue() if t.layer is Layer.REPORTS]),
     description="Reports on checks and deliveries.",
 )
+MARTS: Final = dg.define_asset_job(
+    "marts",
+    selection=dg.AssetSelection.assets(MART_KEY),
+    description="The tables for BI tools: the edition that readers see, and the exact tables of secured profiles.",
+)
 RELEASE: Final = dg.define_asset_job(
     "release",
-    selection=assets_of([t for t in catalogue() if t.in_editions]),
-    description="The next edition of the published indicators.",
+    selection=assets_of([t for t in catalogue() if t.in_editions]) | dg.AssetSelection.assets(MART_KEY),
+    description="The next edition of the published indicators, and the marts that hold it.",
 )
 MAINTENANCE: Final = dg.define_asset_job(
     "maintenance",
     selection=dg.AssetSelection.groups(GROUP),
     description="Maintenance that is due for the tables of the lake.",
 )
-JOBS: Final = [*MAIN_JOBS, CARE_DATABASE, *READING, REPORTS, RELEASE, MAINTENANCE]
+JOBS: Final = [*MAIN_JOBS, CARE_DATABASE, *READING, REPORTS, RELEASE, MARTS, MAINTENANCE]

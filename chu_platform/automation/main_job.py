@@ -17,7 +17,7 @@ from uuid import uuid4
 import dagster as dg
 
 from chu_platform.automation.build_definitions import build_defs
-from chu_platform.automation.jobs import MAINTENANCE, RELEASE, main_job_name
+from chu_platform.automation.jobs import MAINTENANCE, MARTS, RELEASE, main_job_name
 from chu_platform.automation.landing_job import land_files
 from chu_platform.catalogue import catalogue
 from chu_platform.describe_catalogue import keep_described
@@ -26,6 +26,8 @@ from chu_platform.graph.asset_keys import key_of
 from chu_platform.graph.assets import partition_range_tags, pool_of
 from chu_platform.graph.dagster_instance import GROUP_TAG, MAIN_JOB_TAG, home_identifier
 from chu_platform.graph.held_back import release_up_to_date
+from chu_platform.graph.mart_asset import KEY as MART_KEY
+from chu_platform.graph.mart_asset import SKIPPED
 from chu_platform.graph.release import edition_tables, is_settled
 from chu_platform.graph.run_resources import RunResources
 from chu_platform.graph.up_to_date import remember_reports, reports_are_current, tables_to_make
@@ -149,8 +151,12 @@ def run_all(
     keys = _selected(group.defs, selection)
     tables = [t for t in catalogue() if key_of(t) in keys]
     if not tables:
-        log_progress(f"run 1 of 1: {len(keys)} assets of maintenance")
-        return _failures(group.run(MAINTENANCE.name, keys))
+        maintained = [key for key in keys if key != MART_KEY]
+        of_maintenance: Sequence[FailedAsset] = []
+        if maintained:
+            log_progress(f"run 1 of 1: {len(maintained)} assets of maintenance")
+            of_maintenance = _failures(group.run(MAINTENANCE.name, maintained))
+        return [*of_maintenance, *_load_marts(group, keys, log_progress)]
     _ = resources.key  # a missing key ends the job before anything is made
     ranges = _partition_ranges(tables, partitions)
     if partitions:
@@ -219,6 +225,8 @@ def run_all(
     failed += [FailedAsset(table, cause) for table, cause in resources.failures]
     if not failed and {t for t in catalogue() if t.layer is Layer.REPORTS} <= {*tables}:
         remember_reports(resources)
+    if is_settled(resources.lake):
+        failed += _load_marts(group, keys, log_progress)
     keep_described(resources.settings)
     return failed
 
@@ -265,8 +273,21 @@ def release_next(
     if missing:
         raise ChuError(f"{missing.folder} is not in the lake yet: run `chu materialize` first")
     log_progress(f"releasing {len(tables)} tables")
-    keys = [key_of(t) for t in tables]
-    return _failures(_Group.of(resources, instance).run(RELEASE.name, keys))
+    group = _Group.of(resources, instance)
+    failed = _failures(group.run(RELEASE.name, [key_of(t) for t in tables]))
+    return failed or _load_marts(group, [MART_KEY], log_progress)
+
+
+def _load_marts(
+    group: _Group, keys: Collection[dg.AssetKey], log_progress: Callable[[str], None]
+) -> Sequence[FailedAsset]:
+    """Load the marts if they are among the assets; returns the failed asset. If they are off, that is logged."""
+    if MART_KEY not in keys:
+        return []
+    if not group.resources.settings.marts:
+        log_progress(SKIPPED)
+        return []
+    return _failures(group.run(MARTS.name))
 
 
 def _skip(table: Table, not_made: set[Table], log_progress: Callable[[str], None]) -> None:

@@ -20,7 +20,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import IO, Final, Self
 from urllib.parse import quote
 
@@ -35,7 +35,7 @@ from chu_platform.settings import Settings
 SUPERUSER: Final = "chu"
 # Owner of restored databases. A dump is untrusted: its statements, and the functions in it, run without other rights.
 DUMP_ROLE: Final = "chu_dump"
-PORT: Final = 5432  # part of the name of the socket file; the server does not listen on TCP
+PORT: Final = 5432  # part of the name of the socket file; without other options the server does not listen on TCP
 MAJOR_VERSION: Final = "18"
 START_TIMEOUT_SECONDS: Final = 60.0
 STOP_TIMEOUT_SECONDS: Final = 30.0
@@ -139,8 +139,14 @@ class EmbeddedPostgres:
     a context manager, or call `start` and `stop`. It is not thread-safe: create one object per user.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, options: Mapping[str, str] = MappingProxyType({}), port: int = PORT) -> None:
+        """`options` are settings of the server beside SERVER_OPTIONS, or in place of them.
+
+        All users of a running server share the options with which the first of them has started it.
+        """
         self.folder = folder.expanduser().absolute()
+        self.port = port
+        self._options = dict(options)
         self._lease: IO[bytes] | None = None
 
     @property
@@ -157,7 +163,7 @@ class EmbeddedPostgres:
         return self._data / "postmaster.pid"
 
     def _socket_folder(self) -> Path:
-        if len(os.fsencode(self._data / f".s.PGSQL.{PORT}")) < MAX_SOCKET_PATH_BYTES:
+        if len(os.fsencode(self._data / f".s.PGSQL.{self.port}")) < MAX_SOCKET_PATH_BYTES:
             return self._data
         digest = hashlib.sha256(os.fsencode(self.folder)).hexdigest()[:16]
         return Path(tempfile.gettempdir()) / f"chu-postgres-{_server_ids()[0]}-{digest}"
@@ -229,7 +235,7 @@ class EmbeddedPostgres:
     def url(self, database: str, user: str = SUPERUSER) -> str:
         """The connection URL of a database, for libpq, psycopg2, ADBC and SQLAlchemy; it contains no secret."""
         host = quote(str(self._socket_folder()), safe="")
-        return f"postgresql://{user}@/{database}?host={host}&port={PORT}"
+        return f"postgresql://{user}@/{database}?host={host}&port={self.port}"
 
     def has_database(self, database: str) -> bool:
         """Whether the database exists. It does not exist after a restore that failed or was killed."""
@@ -349,7 +355,7 @@ class EmbeddedPostgres:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
         environment |= {
             "PGHOST": str(self._socket_folder()),
-            "PGPORT": str(PORT),
+            "PGPORT": str(self.port),
             "PGUSER": SUPERUSER,
             "LC_ALL": "C",
         }
@@ -385,7 +391,9 @@ class EmbeddedPostgres:
         fresh = self.folder / "data.new"
         shutil.rmtree(fresh, ignore_errors=True)
         _private_folder(fresh)
-        options = ["--auth=trust", "--no-locale", "--encoding=UTF8", "--no-sync", "--no-instructions"]
+        # Nobody else enters the folder of the socket. Over TCP, if the options open it, each role needs its password.
+        options = ["--auth-local=trust", "--auth-host=scram-sha-256"]
+        options += ["--no-locale", "--encoding=UTF8", "--no-sync", "--no-instructions"]
         command = [_binary("initdb"), f"--username={SUPERUSER}", *options, f"--pgdata={fresh}"]
         done = subprocess.run(
             _as_server_user(command),
@@ -408,7 +416,10 @@ class EmbeddedPostgres:
         search_path = os.pathsep.join(filter(None, [package_root, os.environ.get("PYTHONPATH", "")]))
         with self.log.open("ab") as log:
             done = subprocess.run(
-                [sys.executable, "-m", "chu_platform.care_database.embedded_postgres", str(self.folder)],
+                [
+                    *(sys.executable, "-m", "chu_platform.care_database.embedded_postgres"),
+                    *(str(self.folder), str(self.port), *(f"{name}={value}" for name, value in self._options.items())),
+                ],
                 cwd="/",
                 env=os.environ | {"PYTHONPATH": search_path},
                 stdin=subprocess.DEVNULL,
@@ -442,8 +453,9 @@ class EmbeddedPostgres:
                 shutil.rmtree(self._socket_folder(), ignore_errors=True)
 
     def _spawn(self) -> subprocess.Popen[bytes]:
-        options = [part for name, value in SERVER_OPTIONS.items() for part in ("-c", f"{name}={value}")]
-        options += ["-c", f"unix_socket_directories={self._socket_folder()}", "-c", f"port={PORT}"]
+        given = {**SERVER_OPTIONS, **self._options}
+        options = [part for name, value in given.items() for part in ("-c", f"{name}={value}")]
+        options += ["-c", f"unix_socket_directories={self._socket_folder()}", "-c", f"port={self.port}"]
         command = [_binary("postgres"), "-D", str(self._data), *options]
         return subprocess.Popen(_as_server_user(command), cwd="/", env=os.environ | {"LC_ALL": "C"})
 
@@ -498,4 +510,5 @@ def _newer(version: str | None, cause: str) -> str:
 
 
 if __name__ == "__main__":
-    EmbeddedPostgres(Path(sys.argv[1])).keep()
+    _folder, _port, *_given = sys.argv[1:]
+    EmbeddedPostgres(Path(_folder), dict(one.split("=", 1) for one in _given), int(_port)).keep()

@@ -1,4 +1,4 @@
-"""Whether the connection to the care database is encrypted, or stays on this machine."""
+"""Whether the connection to a PostgreSQL server is encrypted, or stays on this machine."""
 
 import os
 
@@ -13,8 +13,11 @@ from chu_platform.transport import needs_tls
 ENCRYPTED = ("require", "verify-ca", "verify-full")
 
 
-def require_encryption(address: str, settings: Settings) -> None:
-    """Raise ChuError if an address leads to another machine without TLS. `address` is a URL or a text of libpq."""
+def require_encryption(address: str, settings: Settings, name: str = "CHU_POSTGRES_URL") -> None:
+    """Raise ChuError if an address leads to another machine without TLS. `address` is a URL or a text of libpq.
+
+    `name` is the setting that holds it.
+    """
     try:
         given = parse_dsn(address)
     except psycopg2.Error:
@@ -29,6 +32,6 @@ def require_encryption(address: str, settings: Settings) -> None:
     for host in remote:
         if needs_tls(host, settings):
             raise ChuError(
-                f"CHU_POSTGRES_URL leads to {host} without TLS: add sslmode=verify-full (and sslrootcert), or, if a "
+                f"{name} leads to {host} without TLS: add sslmode=verify-full (and sslrootcert), or, if a "
                 "network of its own leads there, name the host in CHU_LOCAL_HOSTS"
             )

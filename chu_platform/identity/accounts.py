@@ -33,12 +33,16 @@ class ReviewedGrant:
 
 @dataclass(frozen=True)
 class Account:
-    """An account. `system_user` is the user of the operating system whose commands it stands for, if there is one."""
+    """An account. `system_user` is the user of the operating system whose commands it stands for, if there is one.
+
+    No other account ever has its `number`, also not a later one with its name.
+    """
 
     name: str
     system_user: str | None
     has_password: bool
     grants: Sequence[ReviewedGrant]
+    number: int
 
 
 class Accounts:
@@ -63,7 +67,7 @@ class Accounts:
         with self._database.reading() as connection:
             found = connection.execute("SELECT id, name, system_user, password FROM account ORDER BY name").fetchall()
             return [
-                Account(name, user, password is not None, _grants(connection, number))
+                Account(name, user, password is not None, _grants(connection, number), number)
                 for number, name, user, password in found
             ]
 

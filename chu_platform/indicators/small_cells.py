@@ -18,11 +18,27 @@ def mask_small_cells(indicator: Indicator, rows: pa.Table) -> pa.Table:
     """The rows with `is_masked`; the figures of masked rows are null.
 
     `rows` are all rows of some places, in the columns of the releasable table: of each place every period, because
-    these are sums of each other. Raises ChuError if a sum does not hold, ValueError if the indicator is not released.
+    these are sums of each other. Each place is masked alone, so that its mask is the same whatever places are read with
+    it: two masks of one place, read by two ways, would tell more than each. Raises ChuError if a sum does not hold,
+    ValueError if the indicator is not released.
     """
-    release = indicator.release
-    if release is None:
+    if indicator.release is None:
         raise ValueError(f"{indicator.name} has public figures, which are not masked")
+    with duckdb.connect() as connection:
+        connection.register("every", rows)
+        places = connection.sql("SELECT DISTINCT level, code FROM every ORDER BY ALL").fetchall()
+        of_place = "SELECT * FROM every WHERE level = $level AND code = $code"
+        found = [
+            _masked(indicator, connection.sql(of_place, params={"level": level, "code": code}).to_arrow_table())
+            for level, code in places
+        ]
+    return pa.concat_tables(found) if found else _masked(indicator, rows)
+
+
+def _masked(indicator: Indicator, rows: pa.Table) -> pa.Table:
+    """The rows of one place with `is_masked`."""
+    release = indicator.release
+    assert release
     columns = indicator.releasable.columns
     keys = ", ".join(c.name for c in columns if c.key)
     cells = f"""

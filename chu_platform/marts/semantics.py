@@ -113,12 +113,12 @@ def _dimension(column: Column, question: IndicatorQuestion | None = None) -> Doc
         }
     elif column.type == DATE:
         found |= {"type": "time", "type_params": {"time_granularity": "day"}}
-    if words := _words(column.name, question):
+    if words := value_labels(column.name, question):
         found["config"] = {"meta": {"values": words}}
     return found
 
 
-def _words(column: str, question: IndicatorQuestion | None) -> Mapping[str, str]:
+def value_labels(column: str, question: IndicatorQuestion | None) -> Mapping[str, str]:
     """The French labels of the values of a column, if it has few of them."""
     if question is None:
         return {}

@@ -1,11 +1,14 @@
 """The commands of accounts: `chu user ...`."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from chu_platform.tables.access_policy import Profile, Purpose
+
+if TYPE_CHECKING:
+    from chu_platform.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, short_help="Add, list and remove accounts.", help="The accounts of people.")
 Name = Annotated[str, typer.Argument(help="name of the account, e.g. dir-010000024; not the name of a person")]
@@ -46,6 +49,7 @@ def add(
     professional = pseudonym_of_number(Lake(lake_root(settings)), rpps, adeli)
     held = Held(profile, purpose, expires.date(), sites, professional)
     Accounts(settings.accounts_folder).add(name, held, system_user)
+    _tell_marts(settings)
     how = (
         "the identity provider signs in"
         if name.startswith(SUBJECT)
@@ -102,6 +106,7 @@ def remove(
         if accounts.principal(name) is None:
             return
     accounts.remove(name, profile)
+    _tell_marts(settings)
     print(f"{name} is removed" if profile is None else f"{name} is not {profile} any more")
 
 
@@ -131,3 +136,16 @@ def link(
     settings = load_settings()
     token = Sessions.of(settings).new_link(name, hours * 3600)
     print(f"{(settings.portal_url or DEFAULT_PORTAL).rstrip('/')}{SIGN_IN_LINK}{token}")
+
+
+def _tell_marts(settings: "Settings") -> None:
+    """Let the logins of the marts follow, if there are marts. Raises ChuError if their server cannot be told."""
+    if not settings.marts:
+        return
+    from chu_platform.errors import ChuError
+    from chu_platform.marts.load import follow_in_marts
+
+    try:
+        follow_in_marts(settings)
+    except ChuError as error:
+        raise ChuError(f"the account is changed, but its login in the marts is not: {error}") from None
