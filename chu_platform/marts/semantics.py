@@ -14,14 +14,13 @@ import yaml
 from chu_platform.marts.content import AXES, Axis, Mart, MartTable, every_mart_table, mart_tables
 from chu_platform.tables.columns import DATE, DOUBLE, INTEGER, LONG, WEIGHT, Column
 from chu_platform.tables.indicator_questions import IndicatorQuestion, Measure
+from chu_platform.tables.period_sql import YEAR
 
 Document = Mapping[str, Any]
 # Each day between the first and the last period: BI tools and MetricFlow ask for such a table.
 CALENDAR: Final = "calendrier"
 DAY: Final = "jour"
 NUMBERS: Final = (DOUBLE, INTEGER, LONG, WEIGHT)
-# The columns of years of tables by year.
-YEARS: Final = ("year", "campaign_year")
 ONE_CELL: Final = "Une ligne est un chiffre entier : choisir une valeur de chaque axe, ne pas additionner."
 # Names that MetricFlow uses itself.
 RESERVED: Final = ("day", "week", "month", "quarter", "year", "metric_time")
@@ -105,7 +104,7 @@ def _dimension(column: Column, question: IndicatorQuestion | None = None) -> Doc
         "expr": column.name,
         "type": "categorical",
     }
-    if column.name in YEARS:
+    if _is_year(column):
         found |= {
             "expr": f"make_date({column.name}, 1, 1)",
             "type": "time",
@@ -137,7 +136,12 @@ def _measured(table: MartTable) -> Sequence[Column]:
 
 def _time_column(table: MartTable) -> str:
     """The column of the time of a cell."""
-    return next(c.name for c in table.columns if c.name in (*YEARS, "period_start"))
+    return next(c.name for c in table.columns if _is_year(c) or c.name == "period_start")
+
+
+def _is_year(column: Column) -> bool:
+    """Whether it is the year of a table by year. The campaign of a survey is text: it may be two years."""
+    return column.name == YEAR and column.type == INTEGER
 
 
 def _measure(table: MartTable, column: Column) -> Document:

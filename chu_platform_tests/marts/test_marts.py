@@ -316,7 +316,8 @@ def test_a_load_that_ends_anywhere_leaves_the_former_edition(served: Served, mon
         assert served.rows("head-large", f"SELECT * FROM direction.{TABLE} ORDER BY 1, 2") == exact
     with served.as_("bi-server") as reader:
         # A reader within a transaction sees one edition, and the load does not wait for it for ever.
-        rows(reader, "BEGIN ISOLATION LEVEL REPEATABLE READ")
+        with reader.cursor() as cursor:
+            cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
         first = rows(reader, "SELECT count(*) FROM publie.kpi_mortality")
         lines: list[str] = []
         loaded = load_marts(served.settings, served.lake, lines.append, force=True)
