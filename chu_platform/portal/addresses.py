@@ -25,6 +25,7 @@ PROFILE: Final = "/profil"
 FUNNEL: Final = "/entonnoir"
 LAST_MONTH: Final = "/dernier-mois"
 REGISTER: Final = "/registre"
+EXPLORER: Final = "/explorer"
 OWN_FIGURES: Final = "/mon-etablissement"
 OWN_ACTIVITY: Final = "/mon-activite"
 CONTROLS: Final = "/controle/"
@@ -44,6 +45,12 @@ MISSING: Final = "pas dans la copie"
 def question_address(question: Question, parameters: Mapping[str, str], file: str = "") -> str:
     """A view of a question, or a file of that view: `file` is its name, such as "evolution.csv"."""
     path = f"{QUESTIONS}{question.slug}{f'/{file}' if file else ''}"
+    return f"{path}?{urlencode(parameters)}" if parameters else path
+
+
+def explorer_address(parameters: Sequence[tuple[str, str]], file: str = "") -> str:
+    """A table of the explorer, or a file of it: `file` is its name, such as "tableau.csv"."""
+    path = f"{EXPLORER}/{file}" if file else EXPLORER
     return f"{path}?{urlencode(parameters)}" if parameters else path
 
 

@@ -43,6 +43,16 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True)
+class Field:
+    """A list of choices: the name of its parameter, the value chosen, and (value, text) of each option by group."""
+
+    name: str
+    label: str
+    value: str
+    groups: Sequence[tuple[str, Sequence[tuple[str, str]]]]
+
+
+@dataclass(frozen=True)
 class Other:
     """An X that is compared with that of the page over time, and its rows."""
 

@@ -100,10 +100,13 @@ def _rows(snapshot: Snapshot, question: Question, condition: str, parameters: Ma
 
 
 def as_csv(question: Question, rows: pa.Table) -> bytes:
-    """Rows for a French reader's spreadsheet: UTF-8 with a mark, semicolons, commas, words; a masked figure says so."""
+    """Rows for a French reader's spreadsheet: UTF-8 with a mark, semicolons, commas, words; a masked figure says so.
+
+    The columns are columns of the question's table, in its order.
+    """
     words = {**question.words, "level": {level: w.label for level, w in question.levels.items()}, **WORDS}
     figures = {c.name for c in question.table.columns if c.type in (DOUBLE, LONG)}
-    lines = [[c.label for c in question.table.columns]]
+    lines = [[c.label for c in question.table.columns if c.name in rows.column_names]]
     for row in rows.to_pylist():
         hidden = {n for n, v in row.items() if row["is_masked"] and n in figures and v is None}
         lines.append(

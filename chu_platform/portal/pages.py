@@ -15,6 +15,10 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from chu_platform.portal import addresses, downloads, search
 from chu_platform.portal.addresses import ServedAddresses, profile_address, question_address
 from chu_platform.portal.choices import Refused, choose, single, with_added
+from chu_platform.portal.downloads import File
+from chu_platform.portal.explorer import files
+from chu_platform.portal.explorer.cells import crossed
+from chu_platform.portal.explorer.crossing import crossing_asked_for
 from chu_platform.portal.funnels import Subject, funnel_of_subject, subject_of
 from chu_platform.portal.inputs import inputs_of
 from chu_platform.portal.kept_pages import Asked, KeptPage, KeptPages
@@ -29,7 +33,7 @@ Handler = Callable[[Request], Response]
 # What was asked for last is made of a new snapshot before it is served: so many pages, about 10 ms of CPU time each.
 MAX_PREPARED: Final = 300
 HOME, QUESTION, SEARCH, STORY, METHOD, QUALITY = "home", "question", "search", "story", "method", "quality"
-EVERYTHING, NEEDS, DEFENCE = "everything", "needs", "defence"
+EVERYTHING, NEEDS, DEFENCE, EXPLORER = "everything", "needs", "defence", "explorer"
 PROFILE, FUNNEL, CONTROL, LAST_MONTH, REGISTER = "profile", "funnel", "control", "last month", "register"
 # Paths of the pages; what they name is the name of `Asked`.
 PAGES: Final[Sequence[tuple[str, str]]] = (
@@ -46,6 +50,7 @@ PAGES: Final[Sequence[tuple[str, str]]] = (
     (addresses.FUNNEL, FUNNEL),
     (addresses.LAST_MONTH, LAST_MONTH),
     (addresses.REGISTER, REGISTER),
+    (addresses.EXPLORER, EXPLORER),
     (f"{addresses.CONTROLS}{{name}}", CONTROL),
 )
 
@@ -95,9 +100,13 @@ class Pages:
         """The rows or the chart of a part of a question's page."""
         snapshot = self._reader.snapshot
         view = view_of(snapshot, choose(snapshot, request.path_params["slug"], request.query_params.multi_items()))
-        file = downloads.file_of(snapshot, view, request.path_params["file"])
-        headers = {"Content-Disposition": f'attachment; filename="{file.name}"'}
-        return Response(file.content, media_type=file.media, headers=headers)
+        return _saved(downloads.file_of(snapshot, view, request.path_params["file"]))
+
+    def explored(self, request: Request) -> Response:
+        """A table of the explorer as a file."""
+        snapshot = self._reader.snapshot
+        found = crossed(snapshot, crossing_asked_for(snapshot, request.query_params.multi_items()))
+        return _saved(files.file_of(snapshot, found, request.path_params["file"]))
 
     def health(self, _request: Request) -> Response:
         """That the portal answers, which versions it serves, and in a second line which tables it cannot read."""
@@ -133,6 +142,8 @@ class Pages:
             return self._profile(snapshot, given)
         if asked.kind == FUNNEL:
             return self._funnel(snapshot, given)
+        if asked.kind == EXPLORER:
+            return self._renderer.explorer(snapshot, crossed(snapshot, crossing_asked_for(snapshot, given)))
         if asked.kind == CONTROL:
             return self._renderer.control(snapshot, control_asked_for(snapshot, asked.name, given))
         single(given, ())
@@ -207,6 +218,12 @@ class Pages:
         return self._renderer.search(snapshot, kind, question, words, results)
 
 
+def _saved(file: File) -> Response:
+    """A file that the browser saves under its name."""
+    headers = {"Content-Disposition": f'attachment; filename="{file.name}"'}
+    return Response(file.content, media_type=file.media, headers=headers)
+
+
 def _words(asked: dict[str, str]) -> str:
     words = asked.get("q", "").strip()
     if len(words) > search.MAX_LENGTH:
@@ -222,6 +239,7 @@ def _inputs(snapshot: Snapshot, asked: Asked) -> str:
 
 FILES: Final[Sequence[tuple[str, Callable[[Pages], Handler]]]] = (
     (f"{addresses.QUESTIONS}{{slug}}/{{file}}", lambda pages: pages.download),
+    (f"{addresses.EXPLORER}/{{file}}", lambda pages: pages.explored),
     (addresses.SUGGESTIONS, lambda pages: pages.suggestions),
     (addresses.HEALTH, lambda pages: pages.health),
 )

@@ -19,6 +19,7 @@ from chu_platform.portal.addresses import (
     OWN_FIGURES,
     PERIOD,
     Addresses,
+    explorer_address,
     profile_address,
     question_address,
     search_address,
@@ -29,7 +30,7 @@ from chu_platform.portal.charts.grammar import Axis, Chart, both
 from chu_platform.portal.charts.regions import TILES, region_map
 from chu_platform.portal.charts.sparkline import sparkline
 from chu_platform.portal.charts.trend import Moment
-from chu_platform.portal.choices import ADDED, OTHERS, Choice, Refused, choose, options
+from chu_platform.portal.choices import ADDED, OTHERS, Choice, Field, Refused, choose, options
 from chu_platform.portal.control_limits import MIN_MONTHS, Rule
 from chu_platform.portal.defence import (
     ACTS,
@@ -41,6 +42,8 @@ from chu_platform.portal.defence import (
     timed_plan,
 )
 from chu_platform.portal.episodes import episode_table, episodes_of
+from chu_platform.portal.explorer.cells import Crossed
+from chu_platform.portal.explorer.page import page_of
 from chu_platform.portal.funnels import FunnelView, Subject, funnel_address
 from chu_platform.portal.monthly_signals import Control
 from chu_platform.portal.needs import needs_of
@@ -78,16 +81,6 @@ class Card:
     detail: str
     spark: Markup
     reliability: Reliability
-
-
-@dataclass(frozen=True)
-class Field:
-    """A list of choices: the name of its parameter, the value chosen, and (value, text) of each option by group."""
-
-    name: str
-    label: str
-    value: str
-    groups: Sequence[tuple[str, Sequence[tuple[str, str]]]]
 
 
 @dataclass(frozen=True)
@@ -319,6 +312,10 @@ class Renderer:
         """Whether the last month is unusual."""
         return self._page("dernier_mois.html", snapshot, here="month", months=monthly_signals.last_months(snapshot))
 
+    def explorer(self, snapshot: Snapshot, found: Crossed) -> str:
+        """A table of the explorer."""
+        return self._page("explorateur.html", snapshot, here="explorer", **page_of(snapshot, found))
+
     def register(self, snapshot: Snapshot) -> str:
         """How complete the register of deaths is."""
         known = register_coverage(snapshot)
@@ -539,6 +536,7 @@ def _environment() -> Environment:
     environment.globals.update(
         french=french,
         sentences=sentences,
+        explorer_address=explorer_address,
         profile_address=profile_address,
         question_address=question_address,
         search_address=search_address,

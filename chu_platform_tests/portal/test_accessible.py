@@ -32,6 +32,7 @@ KINDS = {
     "last month": "/dernier-mois",
     "register": "/registre",
     "needs": "/besoins",
+    "explorer": "/explorer?sujet=hospitalisations-sexe-age&mesure=taux&axe1=age&axe2=sexe",
     "control": "/controle/consultations-etablissement",
     "map": "/questions/mortalite",
     "surveys": "/questions/satisfaction-region",
@@ -39,6 +40,7 @@ KINDS = {
 }
 ADDRESSES = {
     **KINDS,
+    "explored curves": "/explorer?sujet=satisfaction-region&mesure=score&axe1=annee&axe2=region",
     "sites": "/entonnoir",
     "department": "/profil?lieu=department:35",
     "month": "/questions/hospitalisations?periode=2019-01",

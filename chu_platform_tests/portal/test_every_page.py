@@ -11,6 +11,7 @@ from chu_platform_tests.portal.chromium import needs_chromium
 from chu_platform_tests.portal.served import BY_SLUG, QUESTIONS, Served
 from chu_platform_tests.portal.test_accessible import ADDRESSES, open_page
 from chu_platform_tests.portal.test_chromium import LISTS, answer, print_page, see_chart
+from chu_platform_tests.portal.test_explorer import explore
 from chu_platform_tests.portal.test_pages import choices
 
 pytestmark = pytest.mark.system
@@ -49,3 +50,7 @@ def test_no_printed_page_is_a_rest_of_some_lines(path: str, desk: Page) -> None:
 @pytest.mark.parametrize("slug", BY_SLUG)
 def test_a_chart_stands_above_the_fold(slug: str, desk: Page) -> None:
     see_chart(slug, desk)
+
+
+def test_many_random_tables_of_the_explorer_hold_released_cells_alone(made: Home, portal: Served) -> None:
+    explore(made, portal, 200)

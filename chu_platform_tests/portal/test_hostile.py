@@ -80,6 +80,7 @@ ODD = (
 )
 METHODS = ("POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND", "CONNECT")
 NAMES = ("x", "periode", "mesure", "region", "sexe", "age", "enquete", "q", "question", "table", "file", "sql", "x[]")
+NAMES += ("sujet", "axe1", "axe2", "axe3", "du", "au")
 
 
 def hostile(seed: int, count: int) -> Iterator[tuple[str, str]]:
@@ -91,6 +92,8 @@ def hostile(seed: int, count: int) -> Iterator[tuple[str, str]]:
         "/sante",
         "/recherche/etablissements",
         "/recherche/diagnostics",
+        "/explorer",
+        "/explorer/tableau.csv",
         *(f"/questions/{q.slug}" for q in QUESTIONS),
         *(f"/questions/{q.slug}/evolution.csv" for q in QUESTIONS),
     ]
