@@ -20,6 +20,7 @@ setup(
             "documents/templates/*",
             "graph/data/*.json",
             "governance/data/*.csv",
+            "portal/data/*.csv",
             "portal/templates/*.html",
             "signin/templates/*",
             "portal/static/*",

@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from chu_platform.portal import addresses, downloads, search
 from chu_platform.portal.addresses import ServedAddresses, profile_address, question_address
 from chu_platform.portal.choices import Refused, choose, single, with_added
+from chu_platform.portal.doors import Door, door_of
 from chu_platform.portal.downloads import File
 from chu_platform.portal.explorer import files
 from chu_platform.portal.explorer.cells import crossed
@@ -33,7 +34,7 @@ Handler = Callable[[Request], Response]
 # What was asked for last is made of a new snapshot before it is served: so many pages, about 10 ms of CPU time each.
 MAX_PREPARED: Final = 300
 HOME, QUESTION, SEARCH, STORY, METHOD, QUALITY = "home", "question", "search", "story", "method", "quality"
-EVERYTHING, NEEDS, DEFENCE, EXPLORER = "everything", "needs", "defence", "explorer"
+EVERYTHING, NEEDS, DEFENCE, EXPLORER, DOOR = "everything", "needs", "defence", "explorer", "door"
 PROFILE, FUNNEL, CONTROL, LAST_MONTH, REGISTER = "profile", "funnel", "control", "last month", "register"
 # Paths of the pages; what they name is the name of `Asked`.
 PAGES: Final[Sequence[tuple[str, str]]] = (
@@ -51,6 +52,7 @@ PAGES: Final[Sequence[tuple[str, str]]] = (
     (addresses.LAST_MONTH, LAST_MONTH),
     (addresses.REGISTER, REGISTER),
     (addresses.EXPLORER, EXPLORER),
+    (f"{addresses.DOORS}{{name}}", DOOR),
     (f"{addresses.CONTROLS}{{name}}", CONTROL),
 )
 
@@ -89,6 +91,7 @@ class Pages:
         """Make the pages that readers see first, and those that they asked for last, before a snapshot is served."""
         first = [Asked(kind) for kind in (HOME, STORY, METHOD, QUALITY, PROFILE, FUNNEL, LAST_MONTH, REGISTER)]
         first += [Asked(QUESTION, q.slug) for q in snapshot.questions]
+        first += [Asked(DOOR, door.slug) for door in Door]
         for asked in dict.fromkeys([*first, *self._kept.last_asked(MAX_PREPARED)]):
             # Whoever asks for a page that cannot be made is told so, and the log then has the reason.
             with suppress(Exception):
@@ -147,6 +150,11 @@ class Pages:
         if asked.kind == CONTROL:
             return self._renderer.control(snapshot, control_asked_for(snapshot, asked.name, given))
         single(given, ())
+        if asked.kind == DOOR:
+            door = door_of(asked.name)
+            if door is None:
+                raise Refused("Cette page n’existe pas.", HTTPStatus.NOT_FOUND)
+            return self._renderer.door(snapshot, door)
         render = {
             HOME: self._renderer.home,
             STORY: self._renderer.story,

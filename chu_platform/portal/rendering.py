@@ -41,6 +41,7 @@ from chu_platform.portal.defence import (
     SPEECH_SECONDS,
     timed_plan,
 )
+from chu_platform.portal.doors import Door, questions_behind
 from chu_platform.portal.episodes import episode_table, episodes_of
 from chu_platform.portal.explorer.cells import Crossed
 from chu_platform.portal.explorer.page import page_of
@@ -115,10 +116,16 @@ class Renderer:
             "home.html",
             snapshot,
             here="home",
+            doors=list(Door),
             cards=cards,
             missing=len([q for q in snapshot.questions if q.table.name not in snapshot.unreadable]) - len(cards),
             state=sentences.overall((c.question, c.reliability) for c in cards),
         )
+
+    def door(self, snapshot: Snapshot, door: Door) -> str:
+        """The questions of a kind of readers."""
+        questions = questions_behind(snapshot, door, self._addresses.own_figures)
+        return self._page("porte.html", snapshot, here="home", door=door, doors=list(Door), questions=questions)
 
     def question(self, snapshot: Snapshot, view: View) -> str:
         """A question, for an X and a Y."""

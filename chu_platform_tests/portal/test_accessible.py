@@ -32,6 +32,7 @@ KINDS = {
     "last month": "/dernier-mois",
     "register": "/registre",
     "needs": "/besoins",
+    "door": "/portes/infirmiers",
     "explorer": "/explorer?sujet=hospitalisations-sexe-age&mesure=taux&axe1=age&axe2=sexe",
     "control": "/controle/consultations-etablissement",
     "map": "/questions/mortalite",
