@@ -58,7 +58,6 @@ setup(
         "XlsxWriter>=3.2",
         "numpy>=2",
         "scipy>=1.14",
-        "statsmodels>=0.14",
         # Not imported here: PySpark 4.2 wants it, below 3.
         "pandas>=2.2,<3",
         "sqlalchemy>=2",
@@ -102,6 +101,8 @@ setup(
             "types-jsonschema",
             # Reads the lake as its users do: docs/readers.md.
             "polars>=2.1",
+            # A second opinion on survival curves and intervals.
+            "statsmodels>=0.14",
             # tau-Argus with an open solver, a second opinion on the masks: docs/decisions/0064-lightest-mask.md.
             "pytauargus>=0.6,<0.7",
             # The portal in Chromium, which the machine must have; without it those tests are skipped.

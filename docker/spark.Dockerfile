@@ -18,8 +18,7 @@ RUN --mount=type=cache,target=/root/.cache/pip \
     sed -n '/^setuptools==/,/[^\\]$/p' requirements.lock > build.lock \
     && for name in pyspark py4j delta-spark \
         # What the functions of queries import, which run in the Python of the workers.
-        formulaic interface-meta narwhals numpy packaging pandas patsy pyarrow python-dateutil pytz scipy six \
-        statsmodels typing-extensions tzdata wrapt; do \
+        numpy packaging pandas pyarrow python-dateutil pytz scipy six typing-extensions tzdata; do \
         sed -n "/^$name==/,/[^\\\\]\$/p" requirements.lock; done > spark.lock \
     && /opt/spark/bin/pip install --no-deps -r build.lock \
     && /opt/spark/bin/pip install --no-deps --no-build-isolation -r spark.lock

@@ -1,6 +1,8 @@
-"""Confidence intervals of the indicators, at 95 %, computed by SciPy and statsmodels.
+"""Confidence intervals of the indicators, at 95 %, computed by SciPy.
 
-SciPy's statistics take a second to import. Each function imports what it uses, so that declarations load without them.
+Quantiles are those of `scipy.special`, of which `scipy.stats` makes its distributions: to import these takes a second
+of processor time, in this process and in that of the engine. Each function imports what it uses, so that declarations
+load without SciPy.
 """
 
 from collections.abc import Sequence
@@ -17,36 +19,42 @@ MEDIAN_VARIANCE: Final = {3: 0.44867, 4: 0.29820, 5: 0.28683}
 
 
 def wilson(successes: Floats, trials: Floats) -> tuple[Floats, Floats]:
-    """Wilson's score interval of a proportion (Wilson 1927); NaN where there are no trials.
+    """Wilson's score interval of a proportion (JASA 1927;22:209-212); NaN where there are no trials.
 
     The successes must not be more than the trials.
     """
-    from statsmodels.stats.proportion import proportion_confint
+    from scipy.special import ndtri
 
-    known = trials > 0
+    z = -ndtri(ALPHA / 2)
     low, high = np.full(len(trials), np.nan), np.full(len(trials), np.nan)
-    low[known], high[known] = proportion_confint(successes[known], trials[known], alpha=ALPHA, method="wilson")
+    known = trials > 0
+    n = trials[known]
+    share = successes[known] / n
+    widened = 1 + z**2 / n
+    middle = (share + z**2 / (2 * n)) / widened
+    half = z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / widened
+    low[known], high[known] = np.clip(middle - half, 0, 1), np.clip(middle + half, 0, 1)
     return low, high
 
 
 def garwood(events: Floats) -> tuple[Floats, Floats]:
     """Exact interval of the expectation of a Poisson count (Garwood 1936); also defined for fractional counts."""
-    from scipy.stats import gamma
+    from scipy.special import gammaincinv
 
     counts, where = np.unique(events, return_inverse=True)
-    low = np.where(counts > 0, gamma.ppf(ALPHA / 2, np.maximum(counts, 1e-12)), 0.0)
-    high = gamma.ppf(1 - ALPHA / 2, counts + 1)
+    low = np.where(counts > 0, gammaincinv(np.maximum(counts, 1e-12), ALPHA / 2), 0.0)
+    high = gammaincinv(counts + 1, 1 - ALPHA / 2)
     return low[where], high[where]
 
 
 def student_mean(values: Floats, fewest: int, smallest: float, largest: float) -> tuple[float, float]:
     """Student's interval of a mean, cut at the smallest and largest possible value; NaN with fewer than `fewest` values."""
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
     n = len(values)
     if n < fewest:
         return float("nan"), float("nan")
-    half = float(t.ppf(1 - ALPHA / 2, n - 1) * np.std(values, ddof=1) / np.sqrt(n))
+    half = float(stdtrit(n - 1, 1 - ALPHA / 2) * np.std(values, ddof=1) / np.sqrt(n))
     mean = float(np.mean(values))
     return max(mean - half, smallest), min(mean + half, largest)
 
@@ -57,7 +65,7 @@ def weighted_mean(values: Floats, weights: Floats, fewest: int, smallest: float,
     The mean is a ratio of two sums over units: linearised variance (Cochran, Sampling Techniques, 1977, eq. 6.13),
     Student's distribution. Units of weight 0 do not count; NaN with fewer than `fewest` others.
     """
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
     values, weights = values[weights > 0], weights[weights > 0]
     n = len(values)
@@ -66,7 +74,7 @@ def weighted_mean(values: Floats, weights: Floats, fewest: int, smallest: float,
     whole = float(np.sum(weights))
     mean = float(np.sum(weights * values) / whole)
     deviation = np.sqrt(n / (n - 1) * np.sum((weights * (values - mean)) ** 2))
-    half = float(t.ppf(1 - ALPHA / 2, n - 1) * deviation / whole)
+    half = float(stdtrit(n - 1, 1 - ALPHA / 2) * deviation / whole)
     return max(mean - half, smallest), min(mean + half, largest)
 
 
@@ -76,7 +84,7 @@ def directly_standardised(events: Floats, person_time: Floats, standard: Floats)
     The strata are the last axis of each array; `standard` are weights of any scale. Strata without person-time are left
     out. Returns rates, lower and upper limits, without this axis; NaN where there is no stratum left.
     """
-    from scipy.stats import gamma
+    from scipy.special import gammaincinv
 
     known = (person_time > 0) & (standard > 0)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -86,9 +94,9 @@ def directly_standardised(events: Floats, person_time: Floats, standard: Floats)
         rate = np.where(known.any(axis=-1), (weight * counts).sum(axis=-1), np.nan)
         variance = (weight**2 * counts).sum(axis=-1)
         largest = weight.max(axis=-1)
-        low = gamma.ppf(ALPHA / 2, rate**2 / variance, scale=variance / rate)
+        low = gammaincinv(rate**2 / variance, ALPHA / 2) * (variance / rate)
         upper_rate, upper_variance = rate + largest, variance + largest**2
-        high = gamma.ppf(1 - ALPHA / 2, upper_rate**2 / upper_variance, scale=upper_variance / upper_rate)
+        high = gammaincinv(upper_rate**2 / upper_variance, 1 - ALPHA / 2) * (upper_variance / upper_rate)
     return rate[()], np.where(rate == 0, 0.0, low)[()], high
 
 
@@ -144,7 +152,7 @@ def usual_limits(counts: Floats, exposures: Floats, exposure: Floats) -> tuple[F
     Arguments as those of `usual_count`; a row with fewer ordinary years has NaN in the other columns. Returns lower and
     upper limits; NaN for fewer than three years.
     """
-    from scipy.stats import nbinom, t
+    from scipy.special import stdtrit
 
     years = np.isfinite(counts).sum(axis=1)
     there = years >= min(MEDIAN_VARIANCE)
@@ -153,10 +161,24 @@ def usual_limits(counts: Floats, exposures: Floats, exposure: Floats) -> tuple[F
     brought = counts / exposures * exposure[:, np.newaxis]
     middle = np.nanmedian(brought, axis=1)
     of_median = np.array([MEDIAN_VARIANCE[n] for n in years])
-    half = t.ppf(1 - ALPHA / 2, years - 1) * np.nanstd(brought, axis=1, ddof=1) * np.sqrt(1 + of_median)
+    half = stdtrit(years - 1, 1 - ALPHA / 2) * np.nanstd(brought, axis=1, ddof=1) * np.sqrt(1 + of_median)
     lived = np.nansum(exposures, axis=1)
     shape, share = np.nansum(counts, axis=1) + 0.5, lived / (lived + exposure)
-    lowest, highest = (nbinom.ppf(p, shape, share) for p in (ALPHA / 2, 1 - ALPHA / 2))
+    lowest, highest = (negative_binomial_quantile(p, shape, share) for p in (ALPHA / 2, 1 - ALPHA / 2))
     low[there] = np.maximum(np.minimum(lowest, middle - half), 0.0)
     high[there] = np.maximum(highest, middle + half)
     return low, high
+
+
+def negative_binomial_quantile(probability: float, successes: Floats, share: Floats) -> Floats:
+    """The least number of failures that is not exceeded with this probability, before the number of `successes`.
+
+    Successes may be fractions; `share` is the probability of one.
+    """
+    from scipy.special import betainc, nbdtrik
+
+    # nbdtrik solves the equation for numbers that need not be whole, up to its precision.
+    found = np.ceil(nbdtrik(probability, successes, share))
+    before = np.maximum(found - 1, 0.0)
+    quantile: Floats = np.where(betainc(successes, before + 1, share) >= probability, before, found)
+    return quantile

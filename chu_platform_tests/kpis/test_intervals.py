@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 from scipy.optimize import brentq
-from scipy.stats import chi2, norm, poisson, t
+from scipy.stats import chi2, nbinom, norm, poisson, t
 
 from chu_platform.indicators.intervals import (
     comparative_index,
     directly_standardised,
     garwood,
+    negative_binomial_quantile,
     student_mean,
     weighted_mean,
     wilson,
@@ -38,11 +39,30 @@ def test_wilson_limits_solve_the_equation_of_the_score_test(successes: int, tria
         assert abs(p - value) == pytest.approx(z * np.sqrt(value * (1 - value) / trials), rel=1e-9)
 
 
+def test_wilson_equals_that_of_statsmodels(seed: int) -> None:
+    from statsmodels.stats.proportion import proportion_confint
+
+    draw = np.random.default_rng(seed)
+    trials = draw.integers(1, 300_000, 2_000).astype(np.float64)
+    successes = np.floor(draw.uniform(0, 1.001, 2_000) * trials).clip(0, trials)
+    expected = proportion_confint(successes, trials, alpha=0.05, method="wilson")
+    assert np.array(wilson(successes, trials)) == pytest.approx(np.array(expected), abs=1e-15)
+
+
 def test_wilson_of_all_of_none_and_of_no_trials() -> None:
     low, high = wilson(np.array([0.0, 5.0, 0.0]), np.array([5.0, 5.0, 0.0]))
     assert low[0] == pytest.approx(0, abs=1e-12)
     assert high[1] == pytest.approx(1, abs=1e-12)
     assert np.isnan([low[2], high[2]]).all()
+
+
+@pytest.mark.parametrize("probability", [0.025, 0.5, 0.975])
+def test_quantiles_of_the_negative_binomial_distribution_are_those_of_scipy(seed: int, probability: float) -> None:
+    draw = np.random.default_rng(seed)
+    successes = np.concatenate([np.arange(0.5, 300.0), draw.integers(1, 300_000, 2_000) + 0.5])
+    share = draw.uniform(0.6, 0.95, len(successes))
+    expected = nbinom.ppf(probability, successes, share)
+    assert np.array_equal(negative_binomial_quantile(probability, successes, share), expected)
 
 
 # Breslow and Day, Statistical methods in cancer research II (IARC 1987), table 2.10;
