@@ -1,5 +1,6 @@
 """Deaths and inhabitants of each place, year and sex, by age group, as arrays for the computation of rates."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -8,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from chu_platform.building_blocks.life_tables import Floats, with_unknown_ages
+from chu_platform.tables.duckdb_sql import sql_text
 from chu_platform.tables.spark_sql import ALL, POPULATION_AGES
 
 FRANCE: Final = "france"
@@ -64,12 +66,15 @@ class MortalityCells:
     last_year: int
 
 
-def mortality_cells(by_age: pa.Table, population: pa.Table, department: pa.Table) -> MortalityCells:
-    """The cells of the deaths `by_age` (fact_death_by_age) and of the reference `population`.
+def mortality_cells(
+    by_age: pa.Table, population: pa.Table, department: pa.Table, levels: Sequence[str]
+) -> MortalityCells:
+    """The cells of these levels: of the deaths `by_age` (fact_death_by_age) and of the reference `population`.
 
     A place counts in a year only if it has a population: in itself, in its region and in France, deaths and population
     alike. Where deaths of a region have no department (Corsica before 1976), its departments have no cell.
     """
+    wanted = f"({', '.join(map(sql_text, levels))})"
     with duckdb.connect() as connection:
         connection.register("by_age", by_age)
         connection.register("population", population)
@@ -86,7 +91,7 @@ def mortality_cells(by_age: pa.Table, population: pa.Table, department: pa.Table
             FROM population JOIN place USING (year, department_code),
                 LATERAL (SELECT unnest({_LEVELS}) AS level, unnest({_CODES}) AS code),
                 LATERAL (SELECT unnest(['{ALL}', population.sex]) AS sex) s
-            WHERE level IS NOT NULL AND year <= (SELECT max(year) FROM counted)
+            WHERE level IN {wanted} AND year <= (SELECT max(year) FROM counted)
             GROUP BY ALL;
 
             CREATE TABLE died AS
@@ -98,7 +103,7 @@ def mortality_cells(by_age: pa.Table, population: pa.Table, department: pa.Table
             ) AS counted,
                 LATERAL (SELECT unnest({_LEVELS}) AS level, unnest({_CODES}) AS code),
                 LATERAL (SELECT unnest(if(counted.sex = 'unknown', ['{ALL}'], ['{ALL}', counted.sex])) AS sex) s
-            WHERE level IS NOT NULL AND code IS NOT NULL
+            WHERE level IN {wanted} AND code IS NOT NULL
             GROUP BY ALL
             """
         )

@@ -67,13 +67,11 @@ QUOTIENTS_FROM: Final = ("quotients.year", "quotients.sex", "quotients.age", "qu
 
 
 def _rows(by_age: pa.Table, population: pa.Table, department: pa.Table, quotients: pa.Table) -> pa.Table:
-    cells = mortality_cells(by_age, population, department)
+    cells = mortality_cells(by_age, population, department, [METROPOLITAN])
     expected = _expected(cells, _rates(quotients))
     ages = np.array(POPULATION_AGES)
     rows: list[dict[str, Any]] = []
     for i, key in enumerate(cells.keys.to_pylist()):
-        if key["level"] != METROPOLITAN:
-            continue
         for group, first, end in AGE_GROUPS:
             of_group = (first <= ages) & (ages < end)
             # The number of all ages does not depend on how those of unknown age are distributed.
@@ -129,7 +127,7 @@ def _expected(cells: MortalityCells, rates: Mapping[tuple[int, str], Floats]) ->
     found = {
         (key["year"], key["sex"]): cells.population[i] * rates[key["year"], key["sex"]]
         for i, key in enumerate(cells.keys.to_pylist())
-        if key["level"] == METROPOLITAN and (key["year"], key["sex"]) in rates
+        if (key["year"], key["sex"]) in rates
     }
     years = {year for year, _ in found}
     return {**found, **{(year, ALL): found[year, "F"] + found[year, "M"] for year in years}}

@@ -13,7 +13,6 @@ from chu_platform.building_blocks.mortality_cells import (
     DEATHS_FROM,
     DEPARTMENT,
     FRANCE,
-    METROPOLITAN,
     POPULATION_FROM,
     REGION,
     MortalityCells,
@@ -44,6 +43,7 @@ from chu_platform.tables.spark_sql import ALL
 from chu_platform.tables.table import Layer, Layout, Table, Zone
 
 NAME: Final = "kpi_mortality"
+LEVELS: Final = (FRANCE, REGION, DEPARTMENT)
 PER_1000: Final = 1_000
 PER_100_000: Final = 100_000
 NO_FIGURES: Final = "vide si l’année n’est pas comparable"
@@ -58,7 +58,7 @@ def _rows(
     standard: pa.Table,
     coverage: pa.Table,
 ) -> pa.Table:
-    cells = mortality_cells(by_age, population, department)
+    cells = mortality_cells(by_age, population, department, LEVELS)
     keys = cells.keys.to_pylist()
     covered = {(r["year"], r["sex"]): r for r in coverage.filter(pc.equal(coverage["age_group"], ALL)).to_pylist()}
     known = [covered[key["year"], key["sex"]] for key in keys]
@@ -80,7 +80,7 @@ def _rows(
         "coverage": pa.array([k["coverage"] for k in known], pa.float64()),
         **{name: finite(np.where(comparable, v, np.nan)) for name, v in _rates(cells, inhabitants, standard).items()},
     }
-    return pa.table(columns).filter(pc.not_equal(cells.keys["level"], METROPOLITAN))
+    return pa.table(columns)
 
 
 def _rates(cells: MortalityCells, inhabitants: Floats, standard: pa.Table) -> dict[str, Floats]:

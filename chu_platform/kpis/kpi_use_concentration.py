@@ -1,6 +1,7 @@
 """Indicator 12: use over time: new and returning patients, how much of the use few patients make, evening and night."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
@@ -97,28 +98,56 @@ def _use_of(who: Numbers, by_whom: Numbers, first_seen: Numbers, slots: Numbers)
     patients = np.flatnonzero(events)
     # Of patients with equal numbers of consultations, the first one in the order of their keys.
     ranked = patients[np.argsort(-events[patients], kind="stable")]
-    groups: dict[str, Flags] = {
-        "new": known & (first_seen == 1),
-        "returning": known & (first_seen == 0),
-        "evening": slots >= EVENING_SLOT,
-        "night": slots == NIGHT_SLOT,
-    }
+    contributors = _Contributors(who, by_whom, int(events.max(initial=0)), int(np.bincount(by_whom).max(initial=0)))
     figures: dict[str, float] = {"patients": len(patients)}
+    made: dict[str, int] = {}
+    for name, inside in (
+        ("new", known & (first_seen == 1)),
+        ("returning", known & (first_seen == 0)),
+        ("evening", slots >= EVENING_SLOT),
+        ("night", slots == NIGHT_SLOT),
+    ):
+        of_patients = np.bincount(who[inside & known])
+        made[name] = int(np.count_nonzero(inside))
+        figures[f"{name}_patients"] = int(np.count_nonzero(of_patients))
+        are_many = contributors.must_be_many(made[name], int(of_patients.sum()))
+        figures[f"{name}_by_few"] = not are_many and contributors.are_few(inside)
     for percent in MOST_FREQUENT:
-        chosen = ranked[: -(-len(ranked) * percent // 100)]
-        is_chosen = np.zeros(len(events), dtype=bool)
-        is_chosen[chosen] = True
-        groups[f"top_{percent}"] = is_chosen[who]
-        figures[f"top_{percent}_patients"] = len(chosen)
-    for name, inside in groups.items():
-        of_patients, of_professionals = np.bincount(who[inside & known]), np.bincount(by_whom[inside])
-        made = int(np.count_nonzero(inside))
-        if name in TOLD_BY:
-            figures[f"{name}_patients"] = int(np.count_nonzero(of_patients))
-        figures |= {f"{name}_events": made, f"{name}_share": made / len(slots)}
-        several = int(np.count_nonzero(of_professionals)) >= FEWEST_CONTRIBUTORS
-        figures[f"{name}_by_few"] = made > 0 and (not several or _by_one(of_professionals) or _by_one(of_patients))
+        chosen, name = ranked[: -(-len(ranked) * percent // 100)], f"top_{percent}"
+        made[name] = int(events[chosen].sum())
+        figures[f"{name}_patients"] = len(chosen)
+        are_many = contributors.must_be_many(made[name], made[name])
+        figures[f"{name}_by_few"] = not are_many and contributors.are_few(np.isin(who, chosen))
+    for name, number in made.items():
+        figures |= {f"{name}_events": number, f"{name}_share": number / len(slots)}
     return figures
+
+
+@dataclass(frozen=True)
+class _Contributors:
+    """Who makes the consultations of a period: of each its patient (0: unknown) and its professional.
+
+    `most_of_patient` and `most_of_professional` are the consultations of the patient and of the professional with most
+    of them in the period.
+    """
+
+    who: Numbers
+    by_whom: Numbers
+    most_of_patient: int
+    most_of_professional: int
+
+    def must_be_many(self, made: int, of_known: int) -> bool:
+        """Whether a group of so many consultations, `of_known` patients, cannot be of few: without a look at it."""
+        fewest = (FEWEST_CONTRIBUTORS - 1) * self.most_of_professional
+        one = max(self.most_of_professional / made, self.most_of_patient / of_known) if of_known else 1.0
+        return made > fewest and one <= LARGEST_SHARE
+
+    def are_few(self, inside: Flags) -> bool:
+        """Whether the consultations `inside` are of few professionals, or nearly all of one professional or patient."""
+        of_professionals = np.bincount(self.by_whom[inside])
+        several = int(np.count_nonzero(of_professionals)) >= FEWEST_CONTRIBUTORS
+        of_patients = np.bincount(self.who[inside & (self.who > 0)])
+        return bool(inside.any()) and (not several or _by_one(of_professionals) or _by_one(of_patients))
 
 
 def _by_one(events: Numbers) -> bool:

@@ -96,26 +96,25 @@ def test_places_without_population_are_gaps(rows: dict[tuple[int, str, str, str]
 
 def test_every_figure_equals_the_recomputation(by_age: pa.Table, table: pa.Table) -> None:
     """The recomputation shares no formula with the table."""
-    cells = mortality_cells(by_age, population_table(), department_table())
+    cells = mortality_cells(by_age, population_table(), department_table(), ["france", "region", "department"])
     keys = cells.keys.to_pylist()
-    chosen = [i for i, key in enumerate(keys) if key["level"] != "metropolitan"]
     france = {(k["year"], k["sex"]): i for i, k in enumerate(keys) if k["level"] == "france"}
-    of_france = [france[keys[i]["year"], keys[i]["sex"]] for i in chosen]
+    of_france = [france[k["year"], k["sex"]] for k in keys]
     weights = {int(r["age"]): float(r["weight"]) for r in packaged("standard_population").to_pylist()}
     counts = {
-        "deaths": cells.deaths[chosen],
-        "unknown": cells.unknown[chosen],
+        "deaths": cells.deaths,
+        "unknown": cells.unknown,
         "coverage": table["coverage"].to_numpy(),
         "comparable": table["is_comparable"].to_numpy().astype(np.float64),
         "france_unknown": cells.unknown[of_france],
     }
     for n, age in enumerate(AGES):
         counts |= {
-            f"d{age}": cells.by_age[chosen, n],
-            f"p{age}": cells.population[chosen, n],
+            f"d{age}": cells.by_age[:, n],
+            f"p{age}": cells.population[:, n],
             f"fd{age}": cells.by_age[of_france, n],
             f"fp{age}": cells.population[of_france, n],
-            f"w{age}": np.full(len(chosen), weights[age]),
+            f"w{age}": np.full(len(keys), weights[age]),
         }
     with np.errstate(divide="ignore", invalid="ignore"):
         figures = recomputed_mortality(counts)

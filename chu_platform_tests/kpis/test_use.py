@@ -16,6 +16,7 @@ from chu_platform.facts.fact_consultation import fact_consultation
 from chu_platform.kpis.kpi_use_concentration import (
     EXACT,
     MOST_FREQUENT,
+    _Contributors,
     _rounded,
     kpi_use_concentration,
     use_by_group,
@@ -68,6 +69,28 @@ def test_a_share_is_displayed_with_the_decimals_that_it_is_published_with() -> N
             ((rounded,),) = connection.sql(f"SELECT {share} FROM ({counts})").fetchall()
         shown = measure.displayed_for([200_000, None, events]).decimals
         assert rounded == pytest.approx(22.3 if shown == 1 else 22) and shown == (1 if events >= 11_000 else 0)
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize("most", [2, 5, 40])
+def test_a_group_that_cannot_be_of_few_is_not_of_few(seed: int, most: int) -> None:
+    """What the busiest ones of a period say of a group agrees with a look at the group."""
+    draw = np.random.default_rng(seed + most)
+    told = 0
+    for _ in range(300):
+        size = int(draw.integers(1, 200))
+        who, by_whom = (
+            draw.integers(0, draw.integers(1, most) + 1, size),
+            draw.integers(1, draw.integers(1, most) + 1, size),
+        )
+        inside = draw.random(size) < draw.random()
+        of_known = int(np.count_nonzero(inside & (who > 0)))
+        busiest = (int(np.bincount(who[who > 0], minlength=1).max()), int(np.bincount(by_whom).max()))
+        contributors = _Contributors(who, by_whom, *busiest)
+        if contributors.must_be_many(int(inside.sum()), of_known):
+            told += 1
+            assert not contributors.are_few(inside)
+    assert told > 0 or most == 2
 
 
 @pytest.mark.unit
