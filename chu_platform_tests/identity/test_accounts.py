@@ -27,7 +27,7 @@ def test_an_account_holds_what_was_granted(tmp_path: Path) -> None:
     assert found.principal("head-b") is None
     assert found.principal_of_system_user("pierre") is None
     grants = (ReviewedGrant(HEAD, TODAY), ReviewedGrant(OPERATOR, TODAY))
-    assert found.every() == [Account("head-a", "marie", False, grants)]
+    assert found.every() == [Account("head-a", "marie", False, grants, 1)]
 
 
 @pytest.mark.unit

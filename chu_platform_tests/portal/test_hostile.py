@@ -79,8 +79,10 @@ ODD = (
     "TOUT",
 )
 METHODS = ("POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND", "CONNECT")
-NAMES = ("x", "periode", "mesure", "region", "sexe", "age", "enquete", "q", "question", "table", "file", "sql", "x[]")
-NAMES += ("sujet", "axe1", "axe2", "axe3", "du", "au")
+NAMES = (
+    *("x", "periode", "mesure", "region", "sexe", "age", "enquete", "q", "question", "table", "file", "sql", "x[]"),
+    *("sujet", "axe1", "axe2", "axe3", "du", "au"),
+)
 
 
 def hostile(seed: int, count: int) -> Iterator[tuple[str, str]]:
