@@ -210,7 +210,7 @@ def test_a_taken_port_is_told_before_anything_starts(tmp_path: Path) -> None:
 finds_processes = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds processes in /proc")
 
 
-@pytest.mark.integration
+@pytest.mark.system
 @finds_processes
 def test_serve_starts_dead_parts_again_and_leaves_nothing_running(tmp_path: Path) -> None:
     kill_parts(tmp_path, signal.SIGKILL)

@@ -94,9 +94,9 @@ def interrupt_command(folder: Path, kind: str, sign: signal.Signals) -> None:
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize(("kind", "sign"), [("engine", signal.SIGINT), ("duckdb", signal.SIGTERM)])
-def test_an_interrupted_command_ends(kind: str, sign: signal.Signals, tmp_path: Path) -> None:
-    interrupt_command(tmp_path, kind, sign)
+def test_an_interrupted_command_ends(tmp_path: Path) -> None:
+    """While a query of the engine runs; whatever it waits for: the system tier."""
+    interrupt_command(tmp_path, "engine", signal.SIGTERM)
 
 
 def kill_command(home: Home) -> None:

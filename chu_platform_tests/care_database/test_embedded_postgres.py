@@ -14,8 +14,6 @@ import pytest
 from chu_platform.care_database.embedded_postgres import EmbeddedPostgres
 from chu_platform.errors import ChuError
 
-pytestmark = pytest.mark.integration
-
 ROWS = 20_000
 
 
@@ -63,21 +61,25 @@ def has_ended(pid: int, within: float = 20.0) -> bool:
     return False
 
 
+@pytest.mark.integration
 def test_a_dump_is_restored(server: EmbeddedPostgres, dump: Path) -> None:
     assert server.restore(dump, "copy") == []
     assert execute(server, "copy", 'SELECT count(*), max("Id") FROM "T"') == [(ROWS, ROWS)]
 
 
+@pytest.mark.integration
 def test_an_existing_database_is_not_overwritten(server: EmbeddedPostgres, dump: Path) -> None:
     with pytest.raises(ChuError, match="exists already"):
         server.restore(dump, "origin")
 
 
+@pytest.mark.integration
 def test_a_missing_dump_is_an_error(server: EmbeddedPostgres, tmp_path: Path) -> None:
     with pytest.raises(ChuError, match="does not exist"):
         server.restore(tmp_path / "none", "missing")
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -97,6 +99,7 @@ def test_a_file_that_is_not_a_dump_is_an_error(
         server.restore(tmp_path / "file", "nodump")
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("fraction", [0.0001, 0.01, 0.5, 0.99])
 def test_a_truncated_dump_leaves_no_database(
     server: EmbeddedPostgres, dump: Path, tmp_path: Path, fraction: float
@@ -109,17 +112,20 @@ def test_a_truncated_dump_leaves_no_database(
     assert not server.has_database("truncated")
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("name", ['a"b', "a b", "", "A", "a;b"])
 def test_only_plain_database_names_are_accepted(server: EmbeddedPostgres, name: str) -> None:
     with pytest.raises(ChuError, match="plain database name"):
         server.create_database(name)
 
 
+@pytest.mark.integration
 def test_the_server_does_not_listen_on_the_network(server: EmbeddedPostgres) -> None:
     assert execute(server, "postgres", "SHOW listen_addresses") == [("",)]
     assert (server.folder / "data").stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.system
 def test_a_second_user_keeps_the_server_running(tmp_path: Path) -> None:
     first, second = EmbeddedPostgres(tmp_path), EmbeddedPostgres(tmp_path)
     first.start()
@@ -131,6 +137,7 @@ def test_a_second_user_keeps_the_server_running(tmp_path: Path) -> None:
     assert has_ended(pid, within=1)
 
 
+@pytest.mark.system
 def test_the_server_can_start_again_after_it_was_killed(tmp_path: Path) -> None:
     with EmbeddedPostgres(tmp_path) as server:
         server.create_database("kept")
@@ -141,6 +148,7 @@ def test_the_server_can_start_again_after_it_was_killed(tmp_path: Path) -> None:
         assert server.has_database("kept")
 
 
+@pytest.mark.integration
 def test_the_server_ends_when_its_only_user_is_killed(tmp_path: Path) -> None:
     program = (
         "import sys, time; from pathlib import Path;"
@@ -159,12 +167,14 @@ def test_the_server_ends_when_its_only_user_is_killed(tmp_path: Path) -> None:
     assert has_ended(pid)
 
 
+@pytest.mark.system
 def test_a_folder_with_a_long_path_works(tmp_path: Path) -> None:
     deep = tmp_path / ("d" * 60) / ("e" * 60)
     with EmbeddedPostgres(deep) as server:
         assert execute(server, "postgres", "SELECT 1") == [(1,)]
 
 
+@pytest.mark.integration
 def test_a_cluster_of_another_major_version_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "PG_VERSION").write_text("14\n")

@@ -32,8 +32,6 @@ from chu_platform.settings import Settings
 from chu_platform_tests.ingest.deliveries import stored
 from chu_platform_tests.pipeline.processes import main_process, stopped
 
-pytestmark = pytest.mark.integration
-
 PATIENTS: Final = 3000
 Rows = list[tuple[object, ...]]
 Before = Callable[[str], Rows]
@@ -108,6 +106,7 @@ TYPED: Final = """ALTER TABLE public."Patient" ALTER COLUMN "Date" TYPE {} USING
 BIRTH: Final = """to_date("Date", 'MM/DD/YYYY')"""
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("type_", "expression"),
     [
@@ -133,6 +132,7 @@ def test_birth_dates_in_other_forms_are_the_same_days(
     assert any("dates of 'Date' are not in the declared form" in m for m in hospital.messages)
 
 
+@pytest.mark.integration
 def test_birth_dates_in_the_declared_form_stay_as_they_are(hospital: Hospital) -> None:
     hospital.read("Patient")
     assert hospital.messages == []
@@ -141,6 +141,7 @@ def test_birth_dates_in_the_declared_form_stay_as_they_are(hospital: Hospital) -
     assert sum("13/01/1980" in row for row in rows) == 5, "a few errors do not exchange day and month of the others"
 
 
+@pytest.mark.integration
 def test_birth_dates_in_two_orders_are_refused(hospital: Hospital) -> None:
     french = TYPED.format(
         "text", f'CASE WHEN "Id_patient" % 2 = 0 THEN to_char({BIRTH}, \'DD/MM/YYYY\') ELSE "Date" END'
@@ -169,6 +170,7 @@ REAL_TYPES: Final = {
 }
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("name", REAL_TYPES)
 def test_columns_with_other_types_have_the_same_values(hospital: Hospital, before: Before, name: str) -> None:
     for column, type_ in REAL_TYPES[name].items():
@@ -178,12 +180,14 @@ def test_columns_with_other_types_have_the_same_values(hospital: Hospital, befor
     assert (reading.rejects, reading.not_understood) == ([], [])
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("form", ["DD/MM/YYYY", "YYYY-MM-DD HH24:MI:SS"])
 def test_days_of_consultations_as_text(hospital: Hospital, before: Before, form: str) -> None:
     hospital.run(f"""ALTER TABLE "Consultation" ALTER COLUMN "Date" TYPE text USING to_char("Date", '{form}')""")
     assert hospital.read("Consultation")[1] == before("Consultation")
 
 
+@pytest.mark.integration
 def test_dates_out_of_range_are_rejects_of_their_row(hospital: Hospital, before: Before) -> None:
     """The case 27-pg-source/extreme_dates.sql and the limits of PostgreSQL."""
     odd = ["infinity", "-infinity", "0044-03-15 BC", "20190-01-01", "4713-01-01 BC", "5874897-12-31"]
@@ -197,6 +201,7 @@ def test_dates_out_of_range_are_rejects_of_their_row(hospital: Hospital, before:
     assert len(hospital.read("Patient")[1]) == PATIENTS, "a birth date is text, and unknown if it is no date"
 
 
+@pytest.mark.integration
 def test_a_timestamp_out_of_range(hospital: Hospital) -> None:
     hospital.run(
         'ALTER TABLE "Consultation" ALTER COLUMN "Date" TYPE timestamp',
@@ -206,6 +211,7 @@ def test_a_timestamp_out_of_range(hospital: Hospital) -> None:
     assert [r[2:4] for r in reading.rejects] == [("Date", "not_a_date")]
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("column", "text", "shape"),
     [
@@ -226,6 +232,7 @@ def test_a_column_that_is_null_in_every_row_is_found(hospital: Hospital, column:
     assert hospital.read("Patient")[0].not_understood == [], "nine may be typing errors"
 
 
+@pytest.mark.integration
 def test_repeated_rows_of_a_table_without_its_key_are_rejects(hospital: Hospital, before: Before) -> None:
     """A part of the rows again, and one other row with the number of a consultation."""
     ((key,),) = hospital.ask(
@@ -249,6 +256,7 @@ def test_repeated_rows_of_a_table_without_its_key_are_rejects(hospital: Hospital
     assert rows == [row for row in before("Consultation") if row[0] != changed]
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(("column", "text", "shape"), [("Date", "'vers 1980'", "aaaa 9999"), ("Sexe", "'2'", "9")])
 def test_a_part_of_a_column_that_is_not_understood(hospital: Hospital, column: str, text: str, shape: str) -> None:
     """Every such value is counted: above one percent a warning, above ten percent the source stops."""
@@ -265,6 +273,7 @@ def test_a_part_of_a_column_that_is_not_understood(hospital: Hospital, column: s
         assert len(rows) == PATIENTS
 
 
+@pytest.mark.integration
 def test_sexes_in_letters_and_words_and_dates_in_blanks(hospital: Hospital, before: Before) -> None:
     hospital.run("""UPDATE "Patient" SET "Sexe" = CASE "Sexe"
         WHEN 'male' THEN (ARRAY['M', 'h', ' Homme', 'MALE'])[1 + "Id_patient" % 4]
@@ -281,6 +290,7 @@ ALTER TABLE public."Consultation" ENABLE ROW LEVEL SECURITY;
 CREATE POLICY un_site ON public."Consultation" FOR SELECT TO chu_lecteur USING ("Num_consultation" % 10 = 0);"""
 
 
+@pytest.mark.integration
 def test_row_level_security_is_an_error_and_never_fewer_rows(hospital: Hospital, before: Before) -> None:
     """The case 27-pg-source/row_level_security.sql."""
     count = len(before("Consultation"))
@@ -307,6 +317,7 @@ def test_row_level_security_is_an_error_and_never_fewer_rows(hospital: Hospital,
     assert hospital.read("Consultation", url)[0].rows_in == count
 
 
+@pytest.mark.integration
 def test_a_table_without_the_right_to_read_it_concerns_no_other(hospital: Hospital, before: Before) -> None:
     """Missing rights to a table, a schema or a part of the columns, and a view that fails, in one snapshot."""
     hospital.run(
@@ -344,6 +355,7 @@ def test_a_table_without_the_right_to_read_it_concerns_no_other(hospital: Hospit
     assert any('may not read the columns Adresse of "public"."Mutuelle"' in m for m in hospital.messages)
 
 
+@pytest.mark.integration
 def test_the_owner_under_forced_row_level_security(hospital: Hospital) -> None:
     hospital.run(
         READER, 'ALTER TABLE "Patient" OWNER TO chu_lecteur', 'ALTER TABLE "Patient" ENABLE ROW LEVEL SECURITY'
@@ -355,6 +367,7 @@ def test_the_owner_under_forced_row_level_security(hospital: Hospital) -> None:
         hospital.read("Patient", url)
 
 
+@pytest.mark.integration
 def test_another_schema_and_another_letter_case(hospital: Hospital, before: Before) -> None:
     rows = before("Specialites")
     hospital.run("CREATE SCHEMA soins", 'ALTER TABLE "Specialites" SET SCHEMA soins')
@@ -368,6 +381,7 @@ def test_another_schema_and_another_letter_case(hospital: Hospital, before: Befo
     assert hospital.read("Specialites")[1] == rows, "the usual place is read first"
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
@@ -390,6 +404,7 @@ def test_an_error_of_the_server_shows_no_value(hospital: Hospital, columns: str,
 NAMES: Final = {"GRÉGOIRE": "latin-1", "ŒUVRARD": "cp1252", "LÉA": "utf-8", "a\x81b": "latin-1", "PLAIN": "ascii"}
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(("encoding", "as_dump"), [("SQL_ASCII", False), ("SQL_ASCII", True), ("WIN1252", False)])
 def test_other_encodings(postgres: EmbeddedPostgres, tmp_path: Path, encoding: str, as_dump: bool) -> None:
     """The case 27-pg-source/sql_ascii.sql: bytes of several encodings in one column, from a server and from a dump."""
@@ -424,6 +439,7 @@ def test_other_encodings(postgres: EmbeddedPostgres, tmp_path: Path, encoding: s
         postgres.drop_database("hospital")
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("message", "cause"),
     [
@@ -470,6 +486,7 @@ def standby(tmp_path: Path) -> Iterator[str]:
         subprocess.run(stop, check=True, cwd="/")
 
 
+@pytest.mark.integration
 def test_a_hot_standby_is_read(standby: str, tmp_path: Path) -> None:
     hospital = Hospital(standby, tmp_path)
     reading, rows = hospital.read("Mutuelle")
@@ -477,7 +494,13 @@ def test_a_hot_standby_is_read(standby: str, tmp_path: Path) -> None:
     assert "@" in reading.deliveries[0].origin.fingerprint
 
 
-@pytest.mark.parametrize("when", ["before connecting", "while reading"])
+@pytest.mark.parametrize(
+    "when",
+    [
+        pytest.param("before connecting", marks=pytest.mark.system),
+        pytest.param("while reading", marks=pytest.mark.integration),
+    ],
+)
 def test_a_server_that_is_stopped_is_given_up(hospital: Hospital, postgres: EmbeddedPostgres, when: str) -> None:
     """A stopped process keeps its connections and never answers; without a limit, the reader would wait for ever."""
     given = Settings(_env_file=None, home=hospital.folder, postgres_url=SecretStr(hospital.url), engine_patience=4)

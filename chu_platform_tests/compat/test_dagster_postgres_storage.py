@@ -29,8 +29,6 @@ from chu_platform_tests.compat.example_assets import (
 )
 from chu_platform_tests.pipeline.processes import main_process, stopped
 
-pytestmark = pytest.mark.integration
-
 DEPLOYED = yaml.safe_load((PROJECT / "docker" / "dagster.yaml").read_text())
 NUMBERS = count()
 
@@ -82,6 +80,7 @@ def database(databases: Callable[[], Database]) -> Database:
     return databases()
 
 
+@pytest.mark.system
 def test_dagsters_own_storage_and_this_one_read_each_others_runs(database: Database) -> None:
     for expected in ([3], [3, 3], [3, 3, 3]):
         ours = len(expected) % 2 == 1
@@ -92,6 +91,7 @@ def test_dagsters_own_storage_and_this_one_read_each_others_runs(database: Datab
             assert len(instance.get_runs()) == len(expected)
 
 
+@pytest.mark.integration
 def test_batches_leave_what_dagsters_own_storage_leaves(
     databases: Callable[[], Database], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -106,17 +106,20 @@ def test_batches_leave_what_dagsters_own_storage_leaves(
     assert found["ours"] == found["dagster"]
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("ours", [True, False])
 def test_the_state_of_each_partition_is_known(database: Database, ours: bool) -> None:
     with database.instance(ours=ours) as instance:
         check_states_of_moody(instance)
 
 
+@pytest.mark.integration
 def test_a_partition_that_is_left_out_is_neither_made_nor_failed(database: Database) -> None:
     with database.instance(ours=True) as instance:
         check_left_out(instance)
 
 
+@pytest.mark.integration
 def test_connections_are_kept_until_the_instance_is_closed(database: Database) -> None:
     with database.instance(ours=True) as instance:
         assert dg.materialize([three], instance=instance).success
@@ -127,6 +130,7 @@ def test_connections_are_kept_until_the_instance_is_closed(database: Database) -
     assert database.connections() == set()
 
 
+@pytest.mark.integration
 def test_connections_that_the_server_closed_are_replaced(database: Database) -> None:
     with database.instance(ours=True) as instance:
         assert dg.materialize([three], instance=instance).success
@@ -138,6 +142,7 @@ def test_connections_that_the_server_closed_are_replaced(database: Database) -> 
         assert database.connections().isdisjoint(closed)
 
 
+@pytest.mark.integration
 def test_the_webserver_has_connections_with_a_timeout(database: Database) -> None:
     with database.instance(ours=True) as instance:
         assert dg.materialize([three], instance=instance).success
@@ -151,6 +156,7 @@ def test_the_webserver_has_connections_with_a_timeout(database: Database) -> Non
             assert connection.exec_driver_sql("SHOW statement_timeout").scalar() == "7s"
 
 
+@pytest.mark.integration
 def test_connections_of_the_webserver_that_the_server_closed_are_replaced(database: Database) -> None:
     """Those of runs, events and schedules: the UI shows no error after a restart of PostgreSQL."""
     with database.instance(ours=True) as instance:
@@ -169,6 +175,7 @@ def test_connections_of_the_webserver_that_the_server_closed_are_replaced(databa
         assert database.connections().isdisjoint(closed)
 
 
+@pytest.mark.integration
 def test_a_stopped_server_is_given_up_and_used_again(
     database: Database, postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -187,6 +194,7 @@ def test_a_stopped_server_is_given_up_and_used_again(
         assert instance.get_runs() == []
 
 
+@pytest.mark.integration
 def test_a_slow_statement_of_a_server_that_answers_is_not_given_up(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -203,6 +211,7 @@ def many() -> Iterator[dg.MaterializeResult[None]]:
     yield dg.MaterializeResult("table_00")
 
 
+@pytest.mark.system
 def test_runs_with_the_same_assets_do_not_lock_each_other(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DAGSTER_EVENT_BATCH_SIZE", "1000")
     batches: list[list[dg.EventLogEntry]] = []
@@ -237,6 +246,7 @@ def limit_of(database: Database) -> Rows:
         FROM concurrency_limits l WHERE l.concurrency_key = 'shared'""")
 
 
+@pytest.mark.integration
 def test_a_pool_that_another_process_has_created_is_used(database: Database) -> None:
     """The daemon and a command may create a new pool at the same time: the later one finds it."""
     with database.instance(ours=True) as daemon, database.instance(ours=True) as command:
@@ -254,6 +264,7 @@ def test_a_pool_that_another_process_has_created_is_used(database: Database) -> 
     assert database.rows("SELECT count(*) FROM concurrency_slots") == [(21,)]
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("limits", [(1, 1), (1, 3)], ids=["same limit", "changed limit"])
 def test_dagsters_own_storage_fails_at_a_pool_that_exists(database: Database, limits: tuple[int, int]) -> None:
     """The reason for the subclass (dagster#33552). When this fails after an upgrade, its method can go."""
@@ -267,6 +278,7 @@ def test_dagsters_own_storage_fails_at_a_pool_that_exists(database: Database, li
         instance.event_log_storage.initialize_concurrency_limit_to_default("shared")
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(("before", "after"), [(1, 3), (3, 1)])
 def test_a_changed_default_limit_is_used(database: Database, before: int, after: int) -> None:
     for limit in (before, after):

@@ -25,8 +25,6 @@ from chu_platform_tests.facts.death_files import ODD, Death
 from chu_platform_tests.ingest.deliveries import deliver
 from chu_platform_tests.pipeline.lake_rows import differences, rows
 
-pytestmark = pytest.mark.integration
-
 MORE = tuple(f"ajout{n}" for n in range(15))
 MADE: Sequence[Table] = (region, department, dim_region, deces, deces_insee_csv, deces_insee_fixe, fact_death)
 # Both encodings of the files of fixed width, and years with and without monthly files.
@@ -103,6 +101,7 @@ def has_valid_date(death: Death) -> bool:
     return True
 
 
+@pytest.mark.integration
 def test_each_death_counts_once(once: pa.Table, deaths: list[Death]) -> None:
     counted = {d for d in deaths if has_valid_date(d)}
     assert len(once) == len(counted) < len(deaths)
@@ -110,7 +109,13 @@ def test_each_death_counts_once(once: pa.Table, deaths: list[Death]) -> None:
     assert Counter(once["death_year"].to_pylist()) == years
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    "form",
+    [
+        *(pytest.param(form, marks=pytest.mark.integration) for form in ("csv", "everything at once")),
+        *(pytest.param(form, marks=pytest.mark.system) for form in FORMS if form not in ("csv", "everything at once")),
+    ],
+)
 def test_every_form_gives_the_same_deaths(
     maker: Maker, once: pa.Table, deaths: list[Death], tmp_path: Path, form: str
 ) -> None:
@@ -118,6 +123,7 @@ def test_every_form_gives_the_same_deaths(
     assert differences(maker(form, tmp_path / "pack"), once) == []
 
 
+@pytest.mark.integration
 def test_birth_dates_keep_their_precision(once: pa.Table, deaths: list[Death]) -> None:
     found = Counter(zip(once["birth_precision"].to_pylist(), once["birth_year"].to_pylist(), strict=True))
     births = {d: d.date_naissance for d in deaths if has_valid_date(d)}.values()
@@ -128,6 +134,7 @@ def test_birth_dates_keep_their_precision(once: pa.Table, deaths: list[Death]) -
     assert found["unknown", None] > 0
 
 
+@pytest.mark.integration
 def test_additional_columns_are_logged_and_not_read(maker: Maker, tmp_path: Path) -> None:
     death_files.write_csv(tmp_path / "pack", ODD, MORE)
     outcome = deliver(deces_insee_csv, tmp_path / "pack", tmp_path / "work")
@@ -135,6 +142,7 @@ def test_additional_columns_are_logged_and_not_read(maker: Maker, tmp_path: Path
     assert outcome.reading.kept == len(ODD)
 
 
+@pytest.mark.integration
 def test_fields_of_fixed_width_are_counted_in_characters(tmp_path: Path) -> None:
     (tmp_path / "pack").mkdir()
     lines = [death.fixed(n) for n, death in enumerate(ODD)]
@@ -151,6 +159,7 @@ def test_fields_of_fixed_width_are_counted_in_characters(tmp_path: Path) -> None
     assert {row["periode"] for row in found.values()} == {"2019"}
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("encoding", ["utf-8", "iso-8859-1"])
 @pytest.mark.parametrize("ending", [b"\n", b"\r\n"])
 def test_text_after_the_last_field_is_ignored(tmp_path: Path, encoding: str, ending: bytes) -> None:
@@ -167,6 +176,7 @@ def test_text_after_the_last_field_is_ignored(tmp_path: Path, encoding: str, end
     assert found.rows == deliver(deces_insee_fixe, tmp_path / "pack", tmp_path / "clean", order="ALL").rows
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("encoding", ["utf-8", "iso-8859-1"])
 def test_a_file_of_fixed_width_that_ends_before_a_date_of_death_is_refused(tmp_path: Path, encoding: str) -> None:
     (tmp_path / "pack").mkdir()
@@ -184,6 +194,7 @@ def test_a_file_of_fixed_width_that_ends_before_a_date_of_death_is_refused(tmp_p
     assert deliver(deces_insee_fixe, tmp_path / "pack", tmp_path / "short").rejected == [(1, "datedeces", "not_a_date")]
 
 
+@pytest.mark.integration
 def test_different_files_of_one_period_are_refused(tmp_path: Path) -> None:
     death_files.write_fixed(tmp_path / "pack" / "a", ODD)
     death_files.write_fixed(tmp_path / "pack" / "b", ODD[:-3])
@@ -193,6 +204,7 @@ def test_different_files_of_one_period_are_refused(tmp_path: Path) -> None:
         deliver(deces_insee_fixe, tmp_path / "pack", tmp_path / "work")
 
 
+@pytest.mark.integration
 def test_a_pack_without_files_of_deaths(tmp_path: Path) -> None:
     (tmp_path / "pack").mkdir()
     assert deliver(deces_insee_fixe, tmp_path / "pack", tmp_path / "optional").reading.deliveries == []

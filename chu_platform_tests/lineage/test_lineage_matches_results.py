@@ -31,8 +31,6 @@ from chu_platform.tables.rows import Computed, Query
 from chu_platform.tables.table import Layer, Table
 from chu_platform_tests.pipeline.home import Home
 
-pytestmark = pytest.mark.integration
-
 TABLES = {(t.layer, t.name): t for t in catalogue()}
 # Tables with few rows that together cover unions, left joins, anti joins or stack, windows, lists and grouping.
 QUERIES = [
@@ -77,6 +75,7 @@ def result(engine: Engine, table: Table, inputs: Mapping[str, pa.Table]) -> pa.T
     return table.rows.finish(rows) if table.rows.finish else rows
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("table", QUERIES, ids=lambda t: f"{t.layer}/{t.name}")
 def test_a_column_changes_only_with_its_origins(table: Table, engine: Engine, made: Home) -> None:
     inputs = {name: made.lake.arrow(read)[:MAX_ROWS] for name, read in table.reads.items()}
@@ -110,6 +109,7 @@ def unfinished(engine: Engine, made: Home) -> Callable[[Table], pa.Table]:
     return computed
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("table", FINISHED, ids=lambda t: t.name)
 def test_columns_finished_in_python_change_only_with_their_declared_origins(
     table: Table, unfinished: Callable[[Table], pa.Table]
@@ -160,6 +160,7 @@ def same(one: pa.ChunkedArray, other: pa.ChunkedArray) -> bool:
     return bool(sorted(map(str, one.to_pylist())) == sorted(map(str, other.to_pylist())))
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("table", FINISHED, ids=lambda t: t.name)
 def test_a_finish_function_treats_each_row_alone(table: Table, unfinished: Callable[[Table], pa.Table]) -> None:
     """The engine may give it any batches, in any order: reversed slices, and no rows at all, give the same rows."""
@@ -179,9 +180,19 @@ def test_a_finish_function_treats_each_row_alone(table: Table, unfinished: Calla
     assert rows.finish(given.slice(0, 0)).select(names).num_rows == 0
 
 
-@pytest.mark.parametrize("table", FUNCTIONS, ids=lambda t: t.name)
+@pytest.mark.parametrize(
+    "table",
+    [
+        pytest.param(t, marks=pytest.mark.system if t.layer is Layer.DISCLOSURE else pytest.mark.integration)
+        for t in FUNCTIONS
+    ],
+    ids=lambda t: t.name,
+)
 def test_a_function_needs_the_declared_columns_and_no_others(table: Table, made: Home) -> None:
-    """The function gives the whole table from these columns only, and fails without any one of them."""
+    """The function gives the whole table from these columns only, and fails without any one of them.
+
+    Masks, which take long: the system tier.
+    """
     rows = table.rows
     assert isinstance(rows, Computed)
     declared = sorted({o for used in rows.from_columns.values() for o in used if isinstance(o, str)})
@@ -210,6 +221,7 @@ def headers(pack: Path, reader: DeliveredFiles) -> list[set[str]]:
     return [{n.strip(b'"\r \xef\xbb\xbf').decode("cp1252") for n in re.split(rb"[;,]", line)} for line in lines]
 
 
+@pytest.mark.integration
 def test_delivered_columns_are_in_the_headers_of_the_delivered_files(pack: Path) -> None:
     seen = 0
     for table in delivered_tables(catalogue()):
@@ -230,6 +242,7 @@ def test_delivered_columns_are_in_the_headers_of_the_delivered_files(pack: Path)
     assert seen > 15
 
 
+@pytest.mark.integration
 def test_every_kind_of_influence_occurs() -> None:
     """No kind is unused."""
     found = {k for t in catalogue() for origins in lineage_of(t).columns.values() for k in origins.values()}

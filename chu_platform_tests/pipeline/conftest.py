@@ -14,13 +14,14 @@ MARKED = "marked"
 MARKED_COPY = "marked_copy"
 
 
-# Deliveries, all that is made of single rows of them, and the tables of two indicators; and the reports. The other
-# tables are made of these. All of them: `test_canaries_everywhere`.
-MADE_OF_ROWS = " or ".join(
+# What is made of rows of persons up to the facts, a published table that is made of them, and the reports. The other
+# tables are made of these. All tables: `test_canaries_everywhere`.
+OF_PERSONS = " or ".join(
     [
-        *(f"group:{layer}" for layer in ("sources", "references", "pseudonyms", "dimensions", "facts", "reports")),
-        "+key:kpis/kpi_hospitalisation_rate",
+        *(f"+key:facts/fact_{name}" for name in ("consultation", "hospitalisation", "prescription", "follow_up")),
+        "+key:dimensions/bridge_professional_establishment",
         "+key:published/kpi_deaths_by_region",
+        "group:reports",
     ]
 )
 
@@ -63,7 +64,7 @@ def marked(
         url = postgres.url(MARKED_COPY).replace("@/", f":{WORD}password@/")
         home = home_in(folder)
         done = Home(home.folder, home.pack, {**home.settings, "CHU_POSTGRES_URL": url}).materialize(
-            "--select", MADE_OF_ROWS
+            "--select", OF_PERSONS
         )
         (folder / "printed").write_text(done.stdout + done.stderr, encoding="utf-8")
 

@@ -4,34 +4,27 @@ import threading
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
 from chu_platform.facts.fact_death import fact_death
-from chu_platform.kpis.kpi_hospitalisation_rate import kpi_hospitalisation_rate
+from chu_platform.sources.deces import deces
 from chu_platform.storage.lake import SCRATCH
-from chu_platform_tests.pipeline.conftest import Marked
 from chu_platform_tests.pipeline.home import Home
-from chu_platform_tests.pipeline.lake_rows import digest, digests, needed_by
+from chu_platform_tests.pipeline.lake_rows import digest, digests
 from chu_platform_tests.pipeline.processes import processes_of, wait_until_gone
+from chu_platform_tests.pipeline.test_partition_ranges import register_with
 
 pytestmark = pytest.mark.integration
 
-# The reader reads these tables, at which runs are killed, and every fourth other one, and then pauses, because it would
-# slow down the runs otherwise. What a kill leaves stays until the next run.
-KILLED_AT = ("pseudonymised/facts/fact_death", "pseudonymised/kpis/kpi_hospitalisation_rate")
-PAUSE_SECONDS = 0.5
+# The tables that the runs make, delivered and by a query, and that the reader reads. A run that makes all tables of an
+# indicator, masks and published tables, killed at random moments: `test_hundred_kills`.
+MADE_BY_THE_RUNS = (deces, fact_death)
+SELECTED = ("--select", " or ".join(f"key:{t.layer}/{t.name}" for t in MADE_BY_THE_RUNS))
+# Between two looks: the reader would slow down the runs otherwise.
+PAUSE_SECONDS = 0.2
 # The server of the care database rolls back and writes a checkpoint before it ends.
 END_TIMEOUT_SECONDS = 20
-# The tables that the runs make: delivered and made by queries and in Python, whole, by month, by year and by period.
-# Runs that make masks and published tables are killed in the system tier.
-SELECTED = ("--select", "+key:kpis/kpi_hospitalisation_rate or +key:facts/fact_death")
-MADE_BY_THE_RUNS = needed_by(kpi_hospitalisation_rate.exact) | needed_by(fact_death)
-# Line of output at which a run is killed: both the care database and the engine are running. More moments, and while a
-# delivery is read: `test_hundred_kills`.
-LINE = "facts/fact_hospitalisation:"
-BEFORE_THE_COMMIT = ("--select", "key:sources/deces or key:facts/fact_death")
 # A program that kills itself between the writing of the files and the commit of a table, a very short moment.
 DIES_BEFORE_THE_COMMIT = """
 import os, signal, sys
@@ -114,21 +107,22 @@ class KilledRuns:
 
 
 @pytest.fixture(scope="module")
-def killed_runs(
-    made: Home,
-    marked_pack: Path,
-    marked: Marked,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> KilledRuns:
-    """The lake of one pack, for which runs with another pack were killed; the last run was not killed."""
-    home = made.copy(tmp_path_factory.mktemp("killed") / "home", marked_pack)
-    before, after = (digests(lake, MADE_BY_THE_RUNS) for lake in (home.lake, marked.home.lake))
-    changed = [folder for folder in before if before[folder] != after[folder]]
-    assert len(changed) > 8, "the packs must differ, otherwise the test is empty"
-    with Watcher(home, sorted({*KILLED_AT, *changed[::4]})) as watcher:
+def killed_runs(made: Home, tmp_path_factory: pytest.TempPathFactory) -> KilledRuns:
+    """The lake of one pack, for which runs with another register were killed; the last run was not killed."""
+    folder = tmp_path_factory.mktemp("killed")
+    years = (1975, 1999, 2018)
+    pack = register_with(
+        made, folder / "pack", *(f"PLUS,JEAN,1,1930-01-01,75056,PARIS,,{year}-06-01,75056,{year}" for year in years)
+    )
+    home, undisturbed = (made.copy(folder / name, pack) for name in ("home", "undisturbed"))
+    undisturbed.materialize(*SELECTED)
+    before, after = (digests(lake, MADE_BY_THE_RUNS) for lake in (home.lake, undisturbed.lake))
+    assert all(before[folder] != after[folder] for folder in before), "the registers must differ"
+    with Watcher(home, sorted(before)) as watcher:
         # This kill comes first: a later run does not commit a table again if its rows have not changed.
-        kill(home, None, BEFORE_THE_COMMIT, DIES_BEFORE_THE_COMMIT)
-        kill(home, LINE, SELECTED)
+        kill(home, None, SELECTED, DIES_BEFORE_THE_COMMIT)
+        # The register is committed now. This kill is while the engine starts for the facts.
+        kill(home, "run 1 of 1", SELECTED)
         home.materialize(*SELECTED)
     return KilledRuns(home, watcher, before, after)
 

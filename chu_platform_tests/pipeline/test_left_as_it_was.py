@@ -13,8 +13,6 @@ from chu_platform.sources.hospitalisations import hospitalisations
 from chu_platform.tables.table import Table
 from chu_platform_tests.pipeline.home import COMMAND_TIMEOUT_SECONDS, Home
 
-pytestmark = pytest.mark.integration
-
 SELECT = (
     "--force",
     *("--select", "key:sources/Hospitalisations+ and not group:reports and not group:maintenance"),
@@ -56,8 +54,8 @@ def runs_by_table(home: Home) -> Mapping[str, int]:
 @pytest.mark.parametrize(
     ("program", "failure"),
     [
-        (None, f"FAILED sources/{hospitalisations.name}: "),
-        (STORAGE_FAILS, "FAILED run: the run did not finish (RuntimeError)"),
+        pytest.param(None, f"FAILED sources/{hospitalisations.name}: ", marks=pytest.mark.integration),
+        pytest.param(STORAGE_FAILS, "FAILED run: the run did not finish (RuntimeError)", marks=pytest.mark.system),
     ],
     ids=["a step fails", "the run fails"],
 )

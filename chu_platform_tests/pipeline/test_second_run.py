@@ -22,8 +22,6 @@ from chu_platform.tables.table import Layer, Table
 from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.pipeline.lake_rows import every_table
 
-pytestmark = pytest.mark.integration
-
 # Delivered in a file and in a database, made by queries and in Python; by year, by month, by period and as a whole.
 FORCED = (
     deces,
@@ -50,6 +48,7 @@ def not_materialised(home: Home, tables: Sequence[Table], since: float) -> list[
     return [t.folder for t, event in events.items() if not event or event.timestamp < since]
 
 
+@pytest.mark.integration
 def test_a_second_run_reads_and_writes_nothing(made: Home, tmp_path: Path) -> None:
     again = made.copy(tmp_path / "home")
     before = {f: f.stat().st_mtime_ns for f in again.lake.root.rglob("*") if f.is_file() and f.suffix != ".lock"}
@@ -82,6 +81,7 @@ def test_a_second_run_reads_and_writes_nothing(made: Home, tmp_path: Path) -> No
     assert len(again.lake.arrow(dim_medication)) == 15_456
 
 
+@pytest.mark.system
 def test_a_forced_second_run_materialises_the_selected_tables_and_commits_nothing(made: Home, tmp_path: Path) -> None:
     """Tables of every kind of rows; all tables: `test_corrections`."""
     again = made.copy(tmp_path / "home")

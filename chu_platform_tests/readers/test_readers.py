@@ -31,8 +31,6 @@ from chu_platform_tests.readers.shapes import PLACES, SHAPES, Shape, arrow, rows
 from chu_platform_tests.readers.snippets import expected_rows, printed_rows, snippets
 from chu_platform_tests.storage.ageing import age
 
-pytestmark = pytest.mark.integration
-
 # A column of each type; the others are there for the layouts.
 TYPES = ("number", "text", "ratio", "weight", "flag", "constant", "empty", "day")
 READERS = ("Polars", "delta-rs", "delta-rs with PyArrow", "DuckDB with PyArrow")
@@ -60,7 +58,17 @@ def expected_of(folder: Path, plain: PlainTable, columns: Sequence[str] = ()) ->
     return {Request(str(folder), None, c): plain.answer(c) for c in (None, *plain.conditions(columns, values=3))}
 
 
-@pytest.mark.parametrize("shape", SHAPES, ids=lambda s: s.name)
+# Each column in conditions, and two levels of partitions with values that are missing.
+@pytest.mark.parametrize(
+    "shape",
+    [
+        pytest.param(
+            s, marks=pytest.mark.integration if s.name in ("whole", "by_period_and_year") else pytest.mark.system
+        )
+        for s in SHAPES
+    ],
+    ids=lambda s: s.name,
+)
 def test_every_reader_reads_the_same(shape: Shape, tmp_path: Path) -> None:
     first, second = rows(), rows(3, 150)
     table = shape.table(first)
@@ -101,6 +109,7 @@ def operations(lake: Lake, table: Table) -> set[Operation]:
     return {action.action.operation for action in maintain(lake, table, table.maintenance, "a run").done}
 
 
+@pytest.mark.integration
 def test_partitions_written_by_the_engine(tmp_path: Path) -> None:
     """Sail names folders `place=a=b` and `place=a b`."""
     table = Shape("by_place", Layout(partition_by=["place"])).table()
@@ -125,12 +134,14 @@ def test_partitions_written_by_the_engine(tmp_path: Path) -> None:
     assert wrong(folder, expected_of(folder, found)) == []
 
 
+@pytest.mark.integration
 def test_no_table_has_a_timestamp() -> None:
     """The log has timestamps with milliseconds only: their statistics would not be bounds of the values."""
     columns = [(t.folder, c) for t in every_table() for c in t.columns]
     assert [(folder, c.name) for folder, c in columns if pa.types.is_temporal(c.type) and c.type != DATE] == []
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("heading", ["Polars", "delta-rs", "DuckDB 2.0"])
 def test_the_examples_of_the_documentation(heading: str, made: Home) -> None:
     expected = expected_rows(made.lake.root)

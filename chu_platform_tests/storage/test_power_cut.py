@@ -23,8 +23,6 @@ from chu_platform.tables.rows import Computed
 from chu_platform.tables.table import Table
 from chu_platform_tests.storage.small_table import rows_of, visits
 
-pytestmark = pytest.mark.integration
-
 BEFORE: Final = {"2017": ["a", "b"], "2018": ["c"]}
 AFTER: Final = {"2017": ["a", "b"], "2018": ["x", "y"], "2019": ["z"]}
 DAMAGED: Final = "damaged"
@@ -127,7 +125,11 @@ def listed(rows: dict[str, list[str]]) -> list[str]:
     return sorted(code for part in rows.values() for code in part)
 
 
-@pytest.mark.parametrize("new", [True, False], ids=["new lake", "next version"])
+@pytest.mark.parametrize(
+    "new",
+    [pytest.param(True, marks=pytest.mark.integration), pytest.param(False, marks=pytest.mark.system)],
+    ids=["new lake", "next version"],
+)
 def test_a_power_cut_loses_no_row_and_shows_no_half_written_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, new: bool
 ) -> None:

@@ -16,8 +16,6 @@ from chu_platform_tests.pipeline.lake_rows import digests
 from chu_platform_tests.storage.test_repair import flip
 from chu_platform_tests.trace.conftest import changeable_copy
 
-pytestmark = pytest.mark.integration
-
 STAYS = "Hospitalisation/Hospitalisations.csv"
 
 
@@ -25,6 +23,7 @@ def files(home: Home, table: Table) -> list[Path]:
     return sorted(Path(f) for f in DeltaTable(home.lake.path(table)).file_uris())
 
 
+@pytest.mark.integration
 def test_damaged_tables_are_made_again(made: Home, tmp_path: Path) -> None:
     """A changed byte of an input, a lost file of one month, lost rejects, and an empty commit."""
     home = made.copy(tmp_path / "home")
@@ -33,7 +32,7 @@ def test_damaged_tables_are_made_again(made: Home, tmp_path: Path) -> None:
     month.unlink()
     files(home, rejects_of(deces))[0].unlink()
     max((home.lake.path(hospitalisations) / "_delta_log").glob("*.json")).write_bytes(b"")
-    done = home.chu("verify", "--repair", "--sample", "20")
+    done = home.chu("verify", "--repair", "--sample", "5")
     assert done.returncode == 0, done.stdout + done.stderr
     lines = done.stdout.splitlines()
     repaired = {
@@ -53,6 +52,7 @@ def test_damaged_tables_are_made_again(made: Home, tmp_path: Path) -> None:
     assert set(newer) == {region.folder, fact_consultation.folder}
 
 
+@pytest.mark.system
 def test_a_table_whose_delivery_is_gone_is_not_repaired_and_its_damage_does_not_spread(
     made: Home, tmp_path: Path
 ) -> None:
