@@ -103,7 +103,7 @@ def test_a_part_is_refused_while_another_one_runs(tmp_path: Path, monkeypatch: p
 def test_every_system_test_is_in_a_part() -> None:
     """A test that only `make test-system` runs and no part names would never run."""
     tests = PROJECT / "chu_platform_tests"
-    marked = re.compile(r"^(pytestmark = |@)pytest\.mark\.system\b", re.MULTILINE)
+    marked = re.compile(r"(^pytestmark = |^@|marks=|else )pytest\.mark\.system\b", re.MULTILINE)
     files = {f.relative_to(PROJECT).as_posix() for f in tests.rglob("test_*.py") if marked.search(f.read_text("utf-8"))}
     assert files
     assert files <= {argument for part in PARTS for argument in part.command}
