@@ -82,6 +82,17 @@ class Journal:
             )
         return found
 
+    def head(self) -> str | None:
+        """Number and hash of the last entry, to be kept elsewhere (`verification.Head`); None without a journal.
+
+        Raises JournalError if the seal cannot be read.
+        """
+        if not self.seal_file.exists():
+            return None
+        with self.changing() as key:
+            seal = self.seal(key)
+        return f"{seal.last}:{seal.last_hash}"
+
     def lines(self) -> list[bytes]:
         """The lines of the file, without an unfinished last one; none without a file. Raises OSError."""
         try:

@@ -1,5 +1,6 @@
 """`chu journal verify`: whether the access journal is what was written, and where it is not."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -15,6 +16,25 @@ MAX_LISTED: Final = 20
 
 
 @dataclass(frozen=True)
+class Head:
+    """Number and hash of an entry that was the last one once, as `Journal.head` tells them, and as was kept elsewhere.
+
+    Whoever restores journal, seal and lake from one old backup sets them back together: only what lies elsewhere tells.
+    """
+
+    sequence: int
+    hash: str
+
+    @classmethod
+    def of_text(cls, text: str) -> "Head":
+        """The head in a text NUMBER:HASH. Raises ChuError if it is none."""
+        found = re.fullmatch(r"(\d+):([0-9a-f]{64})", text.strip())
+        if not found:
+            raise ChuError("a head of the journal is NUMBER:HASH, as `chu journal head` prints it")
+        return cls(int(found[1]), found[2])
+
+
+@dataclass(frozen=True)
 class Verified:
     """The number of entries, the sequence of the first and of the last one (0 without entries), and what is wrong."""
 
@@ -24,14 +44,15 @@ class Verified:
     findings: Sequence[str]
 
 
-def verify_journal(lake: Lake, journal: Journal) -> Verified:
+def verify_journal(lake: Lake, journal: Journal, kept: Head | None = None) -> Verified:
     """Check every entry in the lake and in the file, their chain, and that it begins and ends where the seal says.
 
-    Raises ChuError if the journal cannot be read.
+    With a head that was `kept` elsewhere, also that the journal still has this entry. Raises ChuError if the journal
+    cannot be read.
     """
     if read_key(journal.key_file) is None and not journal.file.exists() and not journal.seal_file.exists():
-        if archived(lake):
-            raise JournalError(f"the journal, its key and its seal are missing, but {FOLDER} has entries")
+        if archived(lake) or kept:
+            raise JournalError(f"the journal, its key and its seal are missing, but there were entries ({FOLDER})")
         return Verified(0, 0, 0, [])
     with journal.changing() as key:
         findings: list[str] = []
@@ -42,6 +63,8 @@ def verify_journal(lake: Lake, journal: Journal) -> Verified:
             raise JournalError(f"the access journal cannot be read: {reason_of(error)}") from None
     found = [(place, entry) for place, entry in placed if seal is None or entry.sequence > seal.cut]
     findings += _broken(found, key, seal)
+    if kept:
+        findings += _set_back(found, seal, kept)
     numbers = [entry.sequence for _, entry in found]
     listed = findings[:MAX_LISTED]
     if len(findings) > MAX_LISTED:
@@ -97,6 +120,19 @@ def _broken(found: Sequence[tuple[str, Entry]], key: bytes, seal: Seal | None) -
     elif seal and last > seal.last + 1:
         # One more is an entry whose process was killed before it could renew the seal.
         yield f"the seal names entry {seal.last} as the last one, but the journal reaches {last}: it is an older seal"
+
+
+def _set_back(found: Sequence[tuple[str, Entry]], seal: Seal | None, kept: Head) -> Iterator[str]:
+    """A sentence if an entry whose head was kept elsewhere is another one now, or not there."""
+    hashes = {entry.sequence: entry.hash for _, entry in found}
+    if seal:
+        hashes[seal.cut] = seal.cut_hash
+        if kept.sequence < seal.cut:
+            return  # purged since
+    if kept.sequence not in hashes:
+        yield f"entry {kept.sequence}, whose hash was kept elsewhere, is missing: journal and seal were set back"
+    elif hashes[kept.sequence] != kept.hash:
+        yield f"entry {kept.sequence} is not the one whose hash was kept elsewhere: the journal was written anew"
 
 
 def _gap(last: int, next_one: int) -> str:

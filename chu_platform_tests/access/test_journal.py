@@ -16,7 +16,8 @@ from chu_platform.access.archive import FOLDER, archived, keep_journal
 from chu_platform.access.entries import BEGINNING, Answer, Decision, Entry
 from chu_platform.access.journal import Journal
 from chu_platform.access.seal import JournalError
-from chu_platform.access.verification import Verified, verify_journal
+from chu_platform.access.verification import Head, Verified, verify_journal
+from chu_platform.errors import ChuError
 from chu_platform.storage.lake import Lake
 
 ANSWER = Answer("claire", "head", "steering", "pseudonymised/kpis/kpi_x", 3, "code = 'F010000024'", 2, Decision.ALLOWED)
@@ -66,6 +67,52 @@ def test_an_entry_says_who_saw_how_many_rows_of_what_and_only_its_owner_may_read
         assert file.stat().st_mode & 0o777 == 0o600
         assert file.parent.stat().st_mode & 0o777 == 0o700
     assert journal.key_file.read_text() not in journal.file.read_text()
+
+
+@pytest.mark.unit
+def test_a_journal_that_is_set_back_with_its_seal_is_found_by_a_head_that_was_kept_elsewhere(
+    lake: Lake, journal: Journal, tmp_path: Path
+) -> None:
+    backup = shutil.copytree(tmp_path / "secrets", tmp_path / "backup")
+    for number in (7, 8):
+        journal.append(replace(ANSWER, rows=number))
+    kept = Head.of_text(f" {journal.head()}\n")
+    assert kept.sequence == 8 and verify_journal(lake, journal, kept).findings == []
+    journal.append(ANSWER)
+    assert verify_journal(lake, journal, kept).findings == []
+    shutil.rmtree(tmp_path / "secrets")
+    shutil.copytree(backup, tmp_path / "secrets")
+    assert check(lake, journal) == [], "alone it cannot tell"
+    assert verify_journal(lake, journal, kept).findings == [
+        "entry 8, whose hash was kept elsewhere, is missing: journal and seal were set back"
+    ]
+    for number in range(7, 12):
+        journal.append(replace(ANSWER, rows=number + 1))
+    assert check(lake, journal) == []
+    assert verify_journal(lake, journal, kept).findings == [
+        "entry 8 is not the one whose hash was kept elsewhere: the journal was written anew"
+    ]
+    shutil.rmtree(tmp_path / "secrets")
+    with pytest.raises(JournalError, match="are missing, but there were entries"):
+        verify_journal(lake, journal, kept)
+    assert journal.head() is None
+    for wrong in ("8", "8:abc", "x:" + "0" * 64):
+        with pytest.raises(ChuError, match="NUMBER:HASH"):
+            Head.of_text(wrong)
+
+
+@pytest.mark.integration
+def test_a_journal_that_is_set_back_before_what_the_lake_has_is_found(
+    lake: Lake, journal: Journal, tmp_path: Path
+) -> None:
+    backup = shutil.copytree(tmp_path / "secrets", tmp_path / "backup")
+    for number in (7, 8):
+        journal.append(replace(ANSWER, rows=number))
+    keep_journal(lake, journal, NOW)
+    shutil.rmtree(tmp_path / "secrets")
+    shutil.copytree(backup, tmp_path / "secrets")
+    (found,) = check(lake, journal)
+    assert found.startswith("the seal names entry 6 as the last one, but the journal reaches 8")
 
 
 def flipped(lines: Lines) -> Lines:
@@ -200,6 +247,8 @@ def test_entries_that_were_moved_are_verified_with_those_of_the_file(journal: Jo
     write(journal, [*moved, *journal.lines()])
     assert verify_journal(lake, journal) == Verified(7, 1, 7, [])
     assert "moved 1 entries" in (keep_journal(lake, journal, NOW) or "")
+    whole = Head.of_text(journal.head() or "")
+    assert verify_journal(lake, journal, whole).findings == []
     assert keep_journal(lake, journal, NOW) is None
     assert verify_journal(lake, journal) == Verified(7, 1, 7, [])
 
