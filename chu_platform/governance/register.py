@@ -6,6 +6,7 @@ from chu_platform import french
 from chu_platform.committee.document import Block, Column, Document, Missing, Paragraph, Table
 from chu_platform.description.described_tables import DescribedTable
 from chu_platform.governance.inputs import COMMAND, Inputs
+from chu_platform.governance.kept_records import Record, kept_records
 from chu_platform.governance.words import PROFILES, PURPOSES, duration
 from chu_platform.tables.access_policy import AccessPolicy, Profile, Purpose
 
@@ -23,20 +24,26 @@ SECURITY = (
 
 def register(inputs: Inputs) -> Document:
     """The document."""
-    by_purpose = {purpose: tables for purpose in Purpose if (tables := tables_for(purpose, inputs.policies))}
+    records = kept_records(inputs.settings.run_retention_days)
+    entries = {
+        purpose: (tables_for(purpose, inputs.policies), [r for r in records if r.purpose is purpose])
+        for purpose in Purpose
+    }
     chapters: dict[str, Sequence[Block]] = {
         "Responsable du traitement": [
             Paragraph(
                 "Une fiche par finalité déclarée. Chaque table de la plateforme déclare une finalité, une base légale, "
                 "les personnes concernées, une durée et les profils qui la lisent ; les fiches rassemblent ces "
-                "déclarations, et rien d’autre. Une finalité pour laquelle aucune table n’existe à elle seule, comme la "
+                "déclarations, et ce que la plateforme garde d’elle-même à côté des tables (journal des accès, comptes, "
+                "demandes d’effacement, exécutions). Une finalité pour laquelle aucune table n’existe à elle seule, comme la "
                 "recherche, a les tables dont la lecture est accordée pour elle."
             ),
             Missing(UNKNOWN),
         ]
     }
-    for purpose, tables in by_purpose.items():
-        chapters[PURPOSES[purpose]] = list(_entry(purpose, tables))
+    for purpose, (tables, kept) in entries.items():
+        if tables or kept:
+            chapters[PURPOSES[purpose]] = list(_entry(purpose, tables, kept))
     return inputs.document(NAME, TITLE, "RGPD, article 30 ; une fiche par finalité", chapters)
 
 
@@ -50,21 +57,43 @@ def tables_for(
     }
 
 
-def _entry(purpose: Purpose, tables: Mapping[DescribedTable, AccessPolicy]) -> Iterator[Block]:
+def _entry(
+    purpose: Purpose, tables: Mapping[DescribedTable, AccessPolicy], records: Sequence[Record]
+) -> Iterator[Block]:
     policies = list(tables.values())
     rows = [
         ("Finalité", PURPOSES[purpose]),
-        ("Bases légales", _lines(p.legal_basis for p in policies)),
-        ("Personnes concernées", _lines(p.persons or "non déclarées" for p in policies)),
+        ("Bases légales", _lines([*(p.legal_basis for p in policies), *(r.legal_basis for r in records)])),
+        (
+            "Personnes concernées",
+            _lines([*(p.persons or "non déclarées" for p in policies), *(r.persons for r in records)]),
+        ),
         ("Données identifiantes", _columns(tables, "identifying")),
         ("Données sensibles (santé)", _columns(tables, "sensitive")),
         ("Données quasi identifiantes", _columns(tables, "quasi_identifying")),
-        ("Destinataires", _recipients(purpose, policies)),
+        ("Destinataires", _recipients(purpose, policies, records)),
         ("Transferts hors de l’Union européenne", "aucun par la plateforme"),
-        ("Durées de conservation", _lines(f"{duration(p)} : {french.small(p.retention_reason)}" for p in policies)),
+        (
+            "Durées de conservation",
+            _lines(
+                [
+                    *(f"{duration(p)} : {french.small(p.retention_reason)}" for p in policies),
+                    *(f"{french.small(r.name)} : {r.duration}" for r in records),
+                ]
+            ),
+        ),
         ("Mesures de sécurité", SECURITY),
     ]
     yield Table("Fiche", [Column("Rubrique", 1), Column("Contenu", 4)], rows, COMMAND)
+    if records:
+        yield Table(
+            "Ce que la plateforme garde à côté des tables",
+            [Column("Objet", 2), Column("Contenu", 4), Column("Personnes concernées", 2), Column("Durée", 2)],
+            [(r.name, r.contents, r.persons, r.duration) for r in records],
+            COMMAND,
+        )
+    if not tables:
+        return
     yield Table(
         f"Les {len(tables)} tables de cette finalité",
         [Column("Table", 2), Column("Contenu", 3), Column("Personnes concernées", 2), Column("Durée", 1)],
@@ -73,15 +102,15 @@ def _entry(purpose: Purpose, tables: Mapping[DescribedTable, AccessPolicy]) -> I
     )
 
 
-def _recipients(purpose: Purpose, policies: Iterable[AccessPolicy]) -> str:
-    """The profiles that read a table, in the order of the profiles."""
+def _recipients(purpose: Purpose, policies: Iterable[AccessPolicy], records: Iterable[Record]) -> str:
+    """The profiles that read a table or a record, in the order of the profiles."""
     granted = {
         grant.profile
         for policy in policies
         for grant in policy.grants
         # A table may be read for other purposes than its own: these have their own entries.
         if grant.purpose == purpose or policy.purpose == purpose
-    }
+    } | {profile for record in records for profile in record.readers}
     return ", ".join(PROFILES[profile] for profile in Profile if profile in granted) or "aucun profil"
 
 

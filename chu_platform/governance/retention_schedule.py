@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from chu_platform import french
 from chu_platform.committee.document import Block, Column, Document, Missing, Paragraph, Table
 from chu_platform.governance.inputs import COMMAND, Inputs
+from chu_platform.governance.kept_records import kept_records
 from chu_platform.governance.retention import kept_too_long
 from chu_platform.governance.words import duration
 from chu_platform.tables.maintenance_policy import KEPT, STANDARD
@@ -51,7 +52,6 @@ def _of_tables(inputs: Inputs) -> Iterator[Block]:
 
 
 def _of_copies(inputs: Inputs) -> Iterator[Block]:
-    days = inputs.settings.run_retention_days
     yield Table(
         "Ce qui existe à côté des tables",
         [Column("Objet", 2), Column("Durée", 2), Column("Exécuté par", 2)],
@@ -61,8 +61,7 @@ def _of_copies(inputs: Inputs) -> Iterator[Block]:
             ("Éditions publiées", "aussi longtemps que le lac" if KEPT.retention > STANDARD.retention else "–", "jamais effacées : `chu release` compare avec elles"),
             ("Valeurs de colonnes non déclarées (quarantaine)", "jusqu’à la livraison suivante", "la lecture suivante de la source"),
             ("Copie embarquée de la base de soins", "une seule : celle de la dernière sauvegarde livrée", "la lecture de la base ; `clean_up_daily` si un serveur la remplace"),
-            ("Exécutions de Dagster et leurs événements", f"{french.counted(days, 'jour', 'jours')}" if days else "sans limite (CHU_RUN_RETENTION_DAYS=0)", "le calendrier `clean_up_daily`, et la fin de chaque `chu materialize`"),
-            ("Journaux des serveurs et des erreurs", "16 Mio par fichier, les plus anciennes lignes d’abord", "le calendrier `clean_up_daily`"),
+            *((r.name, r.duration, r.ended_by) for r in kept_records(inputs.settings.run_retention_days)),
             ("Copies de fichiers de serveurs", "jusqu’à une livraison plus récente", "`chu land` ; celles de lieux retirés : à la main"),
         ],
         "chu settings",

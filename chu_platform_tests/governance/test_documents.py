@@ -69,10 +69,16 @@ def test_the_register_has_an_entry_for_each_declared_purpose(folder: Path) -> No
     declared = {t.access.purpose for t in MADE if t.access}
     granted = {grant.purpose for t in MADE if t.access for grant in t.access.grants}
     assert granted - declared == {Purpose.RESEARCH, Purpose.CARE_QUALITY}
-    purposes = declared | granted
-    assert len(shown.all("section")) == 1 + len(purposes)
+    # No table exists for the operation of the platform: what it keeps of itself has an entry nevertheless.
+    assert {*Purpose} - declared - granted == {Purpose.OPERATION}
+    assert len(shown.all("section")) == 1 + len(Purpose)
     listed = {cell for table in shown.all("table") for row in table.all("tbody tr") for cell in [row.all("td")[0].text]}
     assert {f"{t.layer}/{t.name}" for t in MADE} <= listed
+    assert {"Journal des accès", "Comptes et sessions", "Demandes d’effacement et certificats"} <= listed
+    audit = next(s for s in shown.all("section") if "Vérifier les accès" in s.text)
+    assert "12 mois" in audit.text and "titulaires d’un compte" in audit.text
+    schedule = rows_of(page(folder, "calendrier-de-conservation"), "Ce qui existe à côté des tables")
+    assert {"Journal des accès", "Comptes et sessions"} <= {row[0] for row in schedule}
 
 
 @pytest.mark.integration
