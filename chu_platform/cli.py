@@ -251,7 +251,9 @@ def trace(
     table: Annotated[str, typer.Argument(help="published indicator, e.g. published/kpis/kpi_deaths_by_region")],
     key: Annotated[list[str] | None, typer.Argument(help="the cell, e.g. year=2019 region_code=11")] = None,
     rows: Annotated[bool, typer.Option("--rows", help="also show the delivered rows; each access is logged")] = False,
-    lines: Annotated[bool, typer.Option("--lines", help="list the numbers of all lines")] = False,
+    lines: Annotated[
+        bool, typer.Option("--lines", help="list the numbers of all lines, also in files above 200 MB")
+    ] = False,
     as_of: Annotated[
         int | None, typer.Option(help="edition (outside editions: version) to compare with the current one")
     ] = None,

@@ -25,6 +25,9 @@ from chu_platform.storage.scratch_folder import scratch
 from chu_platform.tables.duckdb_sql import sql_name, sql_text
 from chu_platform.tables.table import Table
 
+# Bytes of a delivered file from which its lines are searched on request only: the whole file is read for that, and for
+# two gigabytes the trace takes ten times as long.
+LARGE: Final = 200_000_000
 # The problem of a recorded file that no longer exists.
 REMOVED: Final = "removed: it is not in the delivered folder any more"
 
@@ -78,6 +81,11 @@ class Deliveries:
             else:
                 files.append(RecordedFile(name, sha256, self._problem(self.pack / name, sha256)))
         return files
+
+    def large(self, files: Sequence[RecordedFile]) -> Mapping[str, int]:
+        """Those of the unchanged delivered files that are large, with their bytes, by name."""
+        sizes = {f.name: (self.pack / f.name).stat().st_size for f in files if f.problem is None}
+        return {name: size for name, size in sizes.items() if size > LARGE}
 
     def _dump(self, sha256: str) -> RecordedFile:
         if self._settings.postgres_url or "@" in sha256:

@@ -39,7 +39,8 @@ class TracedSource:
     """The rows of a source table that take part in a cell.
 
     `rows` gives the hashes of the rows by identifier (`SourceRows.match`); `texts` are the rows as text, if requested.
-    `lines` are the lines of the recorded `files`, by file; `problem` is the reason if they cannot be read.
+    `lines` are the lines of the recorded `files`, by file; `problem` is the reason if they cannot be read. `unsearched`
+    are the bytes of large files whose lines were not searched, by name.
     `later_lines` are the lines of rows with the same identifiers in files that were read later.
     """
 
@@ -51,6 +52,7 @@ class TracedSource:
     problem: str | None
     texts: Sequence[str]
     later_lines: Mapping[str, Sequence[Line]]
+    unsearched: Mapping[str, int]
 
     @property
     def count(self) -> int:
@@ -109,8 +111,10 @@ class Tracer:
         """Drop the input tables of the recomputation."""
         self._recomputations.close()
 
-    def trace(self, cell: Cell, rows: bool = False) -> Trace:
+    def trace(self, cell: Cell, rows: bool = False, lines: bool = False) -> Trace:
         """Trace a cell. With `rows`, the texts of the delivered rows are included: then call `note_rows`, too.
+
+        Lines of large files are searched with `rows` or `lines` only.
 
         Raises ChuError when a version of the chain can no longer be read, and Denied when the account of this process
         may not see the exact figures of the cell.
@@ -126,7 +130,7 @@ class Tracer:
         if edition and edition.former_version is not None:
             state, why = edition.state(cell.key)
             if state in FORMER:
-                return self._former(cell, edition, edition.former_version, why, rows)
+                return self._former(cell, edition, edition.former_version, why, rows, lines)
         exact = self._exact_row(chain, exact_table, cell)
         masked, reason = _mask(lake, chain, mask_table, cell) if mask_table else (False, None)
         figures = figures_of(table)
@@ -144,7 +148,7 @@ class Tracer:
         unequal = list(differences(table, cell.row, exact_rows, computed, expected))
         shows_rows = all(self._gate.holds(self._principal, s.table) for s in recomputation.declaration.sources)
         sources = [
-            _traced_source(lake, self._deliveries, chain, recomputation, source, rows)
+            _traced_source(lake, self._deliveries, chain, recomputation, source, rows, rows or lines)
             for source in recomputation.declaration.sources
             if shows_rows
         ]
@@ -169,14 +173,16 @@ class Tracer:
         found = self._gate.open_table(self._principal, _guarded(table, cell), request=request)
         return _only(found, table, chain.version_of(table))
 
-    def _former(self, cell: Cell, edition: EditionCells, version: int, why: str | None, rows: bool) -> Trace:
+    def _former(
+        self, cell: Cell, edition: EditionCells, version: int, why: str | None, rows: bool, lines: bool
+    ) -> Trace:
         """The trace of a cell that shows the figures of the edition before."""
         keys = list(cell.key)
         before = edition.former.filter(
             pa.array([all(row[c] == cell.key[c] for c in keys) for row in edition.former.select(keys).to_pylist()])
         )
         former = Cell(edition.table, version, cell.key, before, cell.name_of_version)
-        traced = self.trace(former, rows)
+        traced = self.trace(former, rows, lines)
         return replace(traced, cell=replace(former, row=cell.row), waits=traced.waits or why)
 
 
@@ -213,8 +219,9 @@ def _traced_source(
     recomputation: CellRecomputation,
     source: SourceRows,
     with_texts: bool,
+    in_large_files: bool,
 ) -> TracedSource:
-    """The rows of one source, and their lines if the source is delivered as files."""
+    """The rows of one source, and their lines if the source is delivered as files: in large ones only if wanted."""
     connection = recomputation.connection
     version = chain.table_version_of(source.table)
     connection.execute(f"CREATE OR REPLACE TABLE wanted AS SELECT DISTINCT value FROM ({source.values}) w(value)")
@@ -230,12 +237,15 @@ def _traced_source(
     files = _recorded_files(deliveries, version)
     lines: Mapping[str, Sequence[Line]] = {}
     problem = None
+    unsearched: Mapping[str, int] = {}
     if rows and is_delivered_as_files(source.table):
         parts = _parts(connection, source.table)
-        lines, problem = lines_or_problem(deliveries, lake, connection, source.table, files, source.match, parts)
+        unsearched = {} if in_large_files else deliveries.large(files)
+        searched = [f for f in files if f.name not in unsearched]
+        lines, problem = lines_or_problem(deliveries, lake, connection, source.table, searched, source.match, parts)
     texts = [text for _, _, *rest in found for text in rest]
-    later = _later_lines(lake, deliveries, connection, source, version, files)
-    return TracedSource(source, version, rows, files, lines, problem, texts, later)
+    later = _later_lines(lake, deliveries, connection, source, version, files, in_large_files)
+    return TracedSource(source, version, rows, files, lines, problem, texts, later, unsearched)
 
 
 def _parts(connection: duckdb.DuckDBPyConnection, table: Table) -> Mapping[str, Sequence[str]]:
@@ -258,6 +268,7 @@ def _later_lines(
     source: SourceRows,
     version: TableVersion,
     files: Sequence[RecordedFile],
+    in_large_files: bool,
 ) -> Mapping[str, Sequence[Line]]:
     """The lines of the rows of the relation `wanted` in files that were read after this version.
 
@@ -268,6 +279,9 @@ def _later_lines(
         return {}
     current = table_version(lake, source.table, latest)
     later = [f for f in _recorded_files(deliveries, current) if f not in files]
+    if not in_large_files:
+        large = deliveries.large(later)
+        later = [f for f in later if f.name not in large]
     lines, _ = lines_or_problem(deliveries, lake, connection, source.table, later, source.match, {})
     return lines
 

@@ -22,12 +22,12 @@ def run_trace(
 
     Returns whether its figures equal their recomputation. An earlier edition or version `as_of` is also compared with
     the current one. With `rows`, the delivered rows are shown, and the access journal says so. With `lines`, lists of
-    line numbers are complete.
+    line numbers are complete, and lines of large files are searched, too.
     """
     with closing(Tracer(settings)) as tracer:
         lake = tracer.lake
         cell = find_cell(lake, table, conditions, as_of)
-        trace = tracer.trace(cell, rows)
+        trace = tracer.trace(cell, rows, lines)
         if rows:
             command = f"chu trace {command_arguments(cell.table, cell.key)} {cell.name_of_version}"
             tracer.note_rows(trace, command)
@@ -37,7 +37,7 @@ def run_trace(
         key = [f"{column}={value}" for column, value in cell.key.items()]
         seen = find_cell(lake, table, key, None) if as_of is not None else cell
         if seen.name_of_version != cell.name_of_version:
-            current = tracer.trace(seen)
+            current = tracer.trace(seen, lines=lines)
             for line in difference_lines(trace, current):
                 report(line)
             equal = equal and bool(current.equal)

@@ -19,6 +19,7 @@ from chu_platform.trace.version_chain import TableVersion
 
 # Columns that say whether figures are shown.
 STATUS: Final = ("is_masked", "revision_pending")
+GIGABYTE: Final = 1e9
 # Number of ranges of lines and keys that are listed without `--lines`.
 MAX_RANGES: Final = 40
 REASONS: Final = {
@@ -137,6 +138,9 @@ def _source(source: TracedSource, rows: bool, max_ranges: int | None) -> Iterato
     for file in source.files:
         if file.problem:
             yield f"    {file.name} (sha256 {shortened(file.sha256)}): {file.problem}; its lines cannot be shown"
+        elif file.name in source.unsearched:
+            size = f"{source.unsearched[file.name] / GIGABYTE:.1f} GB"
+            yield f"    {file.name} (sha256 {shortened(file.sha256)}): {size}; --lines finds the lines in it"
         elif is_delivered_as_files(source.source.table):
             numbers = [line.number for line in source.lines.get(file.name, ())]
             if numbers:

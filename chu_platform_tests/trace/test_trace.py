@@ -18,6 +18,7 @@ from chu_platform.indicators.indicator import recomputations
 from chu_platform.sources.activite_professionnel_sante import activite_professionnel_sante
 from chu_platform.sources.consultation import consultation
 from chu_platform.tables.table import Layer, Table
+from chu_platform.trace import delivered_lines
 from chu_platform.trace.comparison import differences, masked_rows
 from chu_platform.trace.published_cells import Cell, find_cell
 from chu_platform.trace.trace import Trace, TracedSource, Tracer
@@ -247,6 +248,17 @@ def test_the_chain_is_shown_and_identities_only_on_request(home: Home, tracer: T
     assert (figure["table"], figure["rows"]) == ("pseudonymised/kpis/kpi_deaths_by_region", 1)
     assert (rows["table"], rows["rows"]) == ("restricted/sources/deces", source.count)
     assert rows["principal"] == "owner" and rows["time"] and "kpi_deaths_by_region" in rows["filter"]
+
+
+def test_lines_of_a_large_file_are_searched_on_request_only(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivered_lines, "LARGE", 0)
+    conditions = ("year=2019", "region_code=11")
+    output = trace_output(home, *conditions)
+    assert re.search(r"deces\.csv \(sha256 \w+\): 0\.0 GB; --lines finds the lines in it", output)
+    assert "lines: " not in output and output.endswith("\nEQUAL")
+    found: list[str] = []
+    assert run_trace(settings_of(home), DEATHS, conditions, False, True, None, found.append)
+    assert re.search(r"deces\.csv \(sha256 \w+\): \d+ lines: \d+", "\n".join(found))
 
 
 @pytest.mark.parametrize(
