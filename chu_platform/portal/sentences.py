@@ -61,10 +61,8 @@ def headline(question: Question, measure: Measure, cell: Cell) -> Markup:
         return Markup("{}, {}.").format(begin, missing)
     where = question.levels[cell.x["level"]].where if cell.x.get("level") in question.levels else ""
     whose = "des patients de ce groupe" if subject and "age_band" in cell.x else "des patients de la base"
-    before, _, after = measure.sentence.partition("{value}")
-    return Markup("{}, {}<strong>{}</strong>{}.").format(
-        begin, before, figure(measure, cell.value), after.replace("{whose}", whose).replace("{where}", where)
-    )
+    before, _, after = measure.sentence.replace("{whose}", whose).replace("{where}", where).partition("{value}")
+    return Markup("{}, {}<strong>{}</strong>{}.").format(begin, before, figure(measure, cell.value), after)
 
 
 def sum_of_deaths(period: Period, sums: PlaceSums) -> Markup:
@@ -334,7 +332,7 @@ def overall(found: Iterable[tuple[Question, Reliability]]) -> str:
         if names:
             parts.append(f"{french.small(STATES[state])} : {french.listed(names)}")
     if not any(r.state in (State.FAILED, State.LATE) for _, r in known):
-        parts.insert(0, "aucun indicateur en échec ni en retard")
+        parts.insert(0, "aucun calcul en échec ni en retard")
     if remarked := sum(r.state is State.REMARK for _, r in known):
         parts.append(f"{french.number(remarked)} avec une remarque à lire")
     if old := sum(bool(r.old) for _, r in known):

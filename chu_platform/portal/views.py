@@ -213,18 +213,19 @@ def _drawn(series: Sequence[Cell], chosen: Period) -> tuple[Sequence[Cell], str]
     It begins with the first comparable year, or with the chosen period if that is earlier. Of many months, it has the
     years around the chosen one.
     """
-    notes = []
+    notes: list[str] = []
     first = next((c.period for c in series if c.comparable), None)
     if first and series[0].period.start < min(first.start, chosen.start):
         series = [c for c in series if c.period.start >= min(first.start, chosen.start)]
         if first.start <= chosen.start:
-            notes.append(f"Le graphique commence en {first.start.year}, première année comparable du registre.")
+            notes = [f"Le graphique commence en {first.start.year}, première année comparable du registre."]
     if chosen.grain == "month" and len(series) > MONTHS_OF_YEAR * sum(YEARS_AROUND):
         before, after = YEARS_AROUND
         last = min(chosen.start.year + after, series[-1].period.start.year)
         years = range(last - before - after + 1, last + 1)
         series = [c for c in series if c.period.start.year in years]
-        notes.append(f"Le graphique montre les mois de {years[0]} à {years[-1]}.")
+        # It replaces the first comparable year: the chart begins later.
+        notes = [f"Le graphique montre les mois de {years[0]} à {years[-1]}."]
     if notes:
         notes.append("Les autres périodes sont dans les fichiers à télécharger.")
     return series, " ".join(notes)

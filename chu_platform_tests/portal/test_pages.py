@@ -174,7 +174,7 @@ def test_old_data_are_a_fact_beside_the_figure_and_no_alarm(portal: Served) -> N
     page = portal.page("/")
     labels = [e.text for e in page.all(".badge")]
     assert len(labels) == len(QUESTIONS) and set(labels) <= {"✓ Contrôlé", "✓ Contrôlé, avec remarque"}
-    assert "Aucun indicateur en échec ni en retard" in page
+    assert "Aucun calcul en échec ni en retard" in page
     assert f"{len(QUESTIONS)} aux données plus anciennes que prévu." in page
     page = portal.page("/questions/consultations-etablissement")
     assert "Données plus anciennes que prévu : dans « Consultations », l’âge du dernier événement est de" in page

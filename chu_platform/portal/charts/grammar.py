@@ -102,7 +102,9 @@ def value_axis(values: Sequence[float], from_zero: bool, title: str = "", steps:
 def period_axis(ticks: Sequence[str], chosen: int | None = None) -> Axis:
     """An axis of as many periods as there are `ticks`, one beside the other: the place of the n-th one is n."""
     named = [(float(n), text) for n, text in enumerate(ticks) if text]
-    return Axis(-0.5, max(len(ticks), 1) - 0.5, named, chosen=chosen)
+    # A chosen period without words of its own needs no room for them.
+    stands_out = chosen if chosen is not None and ticks[chosen] else None
+    return Axis(-0.5, max(len(ticks), 1) - 0.5, named, chosen=stands_out)
 
 
 @dataclass(frozen=True)
