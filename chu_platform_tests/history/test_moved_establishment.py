@@ -6,7 +6,7 @@ Expected figures are computed from the delivered files alone, by the tables of t
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -33,15 +33,25 @@ INDICATOR = "kpi_consultation_rate_by_establishment"
 # Half of the consultations and of the stays are before the second delivery.
 NEW = {"code_commune": "6088", "code_postal": "6000", "cedex": "06000 NICE", "commune": ""}
 NEW_PLACE = {"department": "06", "region": "93"}
+# The delivered stays, with the key of their establishment.
+STAY_FILE = "Hospitalisation/Hospitalisations.csv"
+STAYS = f"""
+    SELECT strptime("Date_Entree", '%d/%m/%Y')::DATE < DATE '{SECOND_DELIVERY}' AS is_before,
+           left(identifiant_organisation, 10) AS id
+    FROM read_csv('{{file}}', header = true, all_varchar = true, delim = ';', quote = '', escape = '')"""
 HISTORY = next(t for t in catalogue() if t.layer is Layer.DIMENSIONS and t.name == "establishment_history")
 
 
 @dataclass(frozen=True)
 class Moved:
-    """A home after both deliveries, the establishment that moved, its former place, and the delivered rows."""
+    """A home after both deliveries, the delivered rows, and the establishments that moved.
+
+    One of them has consultations, with its former place; the other one has stays.
+    """
 
     home: Home
     establishment: str
+    hospital: str
     former: Mapping[str, str]
     delivered: duckdb.DuckDBPyConnection
 
@@ -94,20 +104,32 @@ def moved(made: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Move
             """,
             [SECOND_DELIVERY, SECOND_DELIVERY],
         ).fetchall()[0]
+        hospital = delivered.execute(
+            f"""
+            SELECT id FROM ({STAYS.format(file=pack / STAY_FILE)}) JOIN organisation USING (id)
+            WHERE region NOT IN ('93', 'inconnu') AND id <> ? GROUP BY id
+            ORDER BY least(count(*) FILTER (is_before), count(*) FILTER (NOT is_before)) DESC, id LIMIT 1
+            """,
+            [establishment],
+        ).fetchall()[0][0]
         text = (pack / REGISTER).read_bytes().decode("cp1252")
         header, *lines = text.splitlines(keepends=True)
         write(pack, [header, *reversed(lines)], FIRST_DELIVERY)
         home.materialize()
-        write(pack, [header, *(_elsewhere(header, line, establishment) for line in reversed(lines))], SECOND_DELIVERY)
+        write(
+            pack,
+            [header, *(_elsewhere(header, line, {establishment, hospital}) for line in reversed(lines))],
+            SECOND_DELIVERY,
+        )
         home.materialize()
-        yield Moved(home, establishment, {"department": department, "region": region}, delivered)
+        yield Moved(home, establishment, hospital, {"department": department, "region": region}, delivered)
 
 
-def _elsewhere(header: str, line: str, establishment: str) -> str:
-    """The line of the register, in another place if it is that of the establishment."""
+def _elsewhere(header: str, line: str, establishments: Set[str]) -> str:
+    """The line of the register, in another place if it is that of one of the establishments."""
     names, cells = header.rstrip("\r\n").split(";"), line.rstrip("\r\n").split(";")
     row = dict(zip(names, cells, strict=False))
-    if row.get("identifiant_organisation") != establishment:
+    if row.get("identifiant_organisation") not in establishments:
         return line
     assert len(cells) == len(names)
     return ";".join(NEW.get(name, value) for name, value in row.items()) + line[len(line.rstrip("\r\n")) :]
@@ -119,11 +141,11 @@ def expected(moved: Moved, since: str, until: str, as_known_today: bool = False)
     rows = moved.delivered.execute(
         f"""
         WITH shared AS (SELECT *, 1.0 / count(*) OVER (PARTITION BY professional) AS share FROM attachment)
-        SELECT CASE WHEN o.id = $moved AND {is_new} THEN '{NEW_PLACE["region"]}' ELSE o.region END AS region, sum(share)
+        SELECT CASE WHEN o.id IN ($moved, $hospital) AND {is_new} THEN '93' ELSE o.region END AS region, sum(share)
         FROM consultation c JOIN shared USING (professional) JOIN organisation o ON o.id = organisation
         WHERE c.date >= $since::DATE AND c.date < $until::DATE GROUP BY 1
         """,
-        {"moved": moved.establishment, "since": since, "until": until},
+        {"moved": moved.establishment, "hospital": moved.hospital, "since": since, "until": until},
     ).fetchall()
     return {region: float(share) for region, share in rows}
 
@@ -165,19 +187,13 @@ def test_stays_name_the_version_of_their_day(moved: Moved) -> None:
             GROUP BY ALL
             """
         ).fetchall()
-    listed = moved.home.pack / "Hospitalisation" / "Hospitalisations.csv"
     delivered = moved.delivered.execute(
         f"""
-        WITH stays AS (
-            SELECT strptime("Date_Entree", '%d/%m/%Y')::DATE < DATE '{SECOND_DELIVERY}' AS is_before,
-                   left(identifiant_organisation, 10) AS id
-            FROM read_csv('{listed}', header = true, all_varchar = true, delim = ';', quote = '', escape = '')
-        )
-        SELECT is_before, CASE WHEN id = $moved AND NOT is_before THEN '93' ELSE coalesce(region, 'inconnu') END,
-               count(*)
-        FROM stays LEFT JOIN organisation USING (id) GROUP BY ALL
+        SELECT is_before, CASE WHEN id IN ($moved, $hospital) AND NOT is_before THEN '93'
+                               ELSE coalesce(region, 'inconnu') END AS region, count(*)
+        FROM ({STAYS.format(file=moved.home.pack / STAY_FILE)}) LEFT JOIN organisation USING (id) GROUP BY ALL
         """,
-        {"moved": moved.establishment},
+        {"moved": moved.establishment, "hospital": moved.hospital},
     ).fetchall()
     assert sorted(found) == sorted(delivered)
 
