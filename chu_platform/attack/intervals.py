@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from chu_platform.attack.programs import Contradiction, Program
 from chu_platform.attack.system import System
 from chu_platform.attack.twins import twin_classes
 
@@ -23,22 +24,15 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]
 _TOLERANCE: Final = 1e-6
-# A figure that moves by less has one value. Rows may be broken by this slack: the solver and the data round.
+# A figure that moves by less has one value.
 _MOVED: Final = 1e-3
-_SLACK: Final = 1e-7
 _LITTLE: Final = 0.02
 _EQUAL: Final = 1e-4
 _MAX_PASSES: Final = 200
 # Unknowns of the components that are solved together; a larger component is solved alone.
 _BATCH: Final = 20_000
-# A program for many figures is worth its time as long as it settles one figure for so many of its unknowns.
-_WORTH: Final = 2000
 # Entries of the rows around a figure: first few, then more.
-_NEARBY: Final = (800, 8000)
-
-
-class Contradiction(Exception):
-    """No values satisfy a system."""
+_NEARBY: Final = (2000, 16_000)
 
 
 @dataclass
@@ -106,8 +100,8 @@ class Intervals:
         # Smallest and largest value in all solutions found.
         self.seen_low = np.full(len(self.low), np.inf)
         self.seen_high = np.full(len(self.low), -np.inf)
-        # The sum of the solutions found for each component, and their number.
-        self._sum, self._number = np.zeros(len(self.low)), np.zeros(len(self.low))
+        # A solution, in the components for which one was looked for.
+        self._known = np.full(len(self.low), np.nan)
         self._random = np.random.default_rng(0)
         self._reduce()
 
@@ -122,7 +116,7 @@ class Intervals:
             raise Contradiction
         known.low, known.high = found.low, found.high
         known.seen_low, known.seen_high = np.full(len(low), np.inf), np.full(len(low), -np.inf)
-        known._sum, known._number = np.zeros(len(low)), np.zeros(len(low))
+        known._known = np.full(len(low), np.nan)
         touched = np.isin(self.components, np.unique(self.components[columns]))
         known._reduce()
         known.settle(touched)
@@ -137,13 +131,13 @@ class Intervals:
         left = np.flatnonzero(~self.is_fixed if only is None else ~self.is_fixed & only)
         if len(left):
             self._solve(left, self._random.uniform(0.5, 1.5, len(left)))
-        left = left[self.seen_high[left] - self.seen_low[left] <= _MOVED]
+        left = left[~self._has_moved(left)]
         while len(left):
             # Near a solution all figures that can move do so together; far away few do, and the others follow.
             weight = self._random.normal(size=len(left))
             self._solve(left, weight, near=True)
             self._solve(left, -weight, near=True)
-            moved = self.seen_high[left] - self.seen_low[left] > _MOVED
+            moved = self._has_moved(left)
             moving = np.isin(self.components[left], np.unique(self.components[left[moved]]))
             stuck = left[~moving]
             self.low[stuck] = self.high[stuck] = self._rounded(stuck)
@@ -181,76 +175,100 @@ class Intervals:
     def _narrow_alone(self, columns: Numbers, need: float, ceiling: float) -> Numbers:
         """The columns that `narrow` finds, each tried by itself."""
         hopeless = (self.high - self.low < need - _MOVED) | (self.high < ceiling - _MOVED)
-        left = self._open(columns[~hopeless[columns]], need, ceiling)
+        found = [columns[hopeless[columns]]]
+        left = columns[~hopeless[columns]]
+        wanted = _Wanted(self, need, ceiling, np.isin(np.arange(len(self.low)), left))
+        left = wanted.open(left)
         if len(left):
             self._solve(left, -np.ones(len(left)))
-        settled, program = len(left), len(left)
-        while len(left) and settled * _WORTH > program:
-            self._raise_many(left, need, ceiling)
-            still = self._open(left, need, ceiling)
-            settled, left = len(left) - len(still), still
-            program = int(np.isin(self.components, np.unique(self.components[left])).sum())
-            self._log(f"{len(left)} figures are not settled yet")
-        found = [columns[hopeless[columns]]]
         for size in _NEARBY:
-            found.append(self._look_nearby(left, size, need, ceiling))
-            left = self._open(np.setdiff1d(left, found[-1]), need, ceiling)
-        return np.concatenate([*found, self._one_by_one(left, need, ceiling)])
+            found.append(self._look_nearby(left, size, wanted))
+            left = wanted.open(np.setdiff1d(left, found[-1]))
+        for number in np.unique(self.components[left]):
+            part = np.flatnonzero(self.components == number)
+            inside = left[self.components[left] == number]
+            self._widen(inside, self._rows_of(part), part, wanted)
+            found.append(wanted.open(inside))
+        return np.concatenate(found)
 
-    def _look_nearby(self, columns: Numbers, size: int, need: float, ceiling: float) -> Numbers:
+    def _look_nearby(self, columns: Numbers, size: int, wanted: "_Wanted") -> Numbers:
         """Look at `size` entries of the rows around each column; returns the columns that are too narrow.
 
-        If a column can move far enough while all figures far away keep the values of a solution, it is wide. If the
-        rows around it alone bound it, it is narrow: with all rows, it is at least as narrow.
+        If a column can move far enough while all figures far away keep the values of a solution, it is wide; and so are
+        many of those around it. If the rows around it alone bound it, it is narrow: with all rows, it is at least as
+        narrow.
         """
-        by_column, middle = self._matrix.tocsc(), self._middle()
         found = []
         for number, column in enumerate(columns.tolist(), 1):
-            one = np.array([column])
-            if not len(self._open(one, need, ceiling)):
-                continue
-            rows, part = self._surroundings(column, size, by_column)
-            touched = np.unique(_slices(by_column, part))
-            for sign in (1.0, -1.0):
-                self._move(column, touched, part, sign, middle)
-                if not len(self._open(one, need, ceiling)):
-                    break
-            else:
-                high = self._bound(column, rows, part, 1.0)
-                if high < ceiling - _MOVED or high - self._bound(column, rows, part, -1.0) < need - _MOVED:
+            if wanted.is_open(column):
+                rows, part = self._surroundings(column, size)
+                self._widen(np.array([column]), self._rows_of(part), part, wanted)
+                if wanted.is_open(column) and wanted.is_too_narrow(self._bounds(column, rows, part)):
                     found.append(column)
             if number % 500 == 0:
-                self._log(f"{number} of {len(columns)} figures: looked at what is around them")
+                self._log(f"{len(wanted.open(columns[number:]))} figures are not settled yet")
         return np.array(found, np.int64)
 
-    def _middle(self) -> Floats:
-        """The mean of the solutions found: it is one itself, and far from most bounds, so that figures can move."""
-        return np.where(self._number > 0, self._sum / np.maximum(self._number, 1), self.low)
+    def _widen(self, columns: Numbers, rows: Numbers, part: Numbers, wanted: "_Wanted") -> None:
+        """Look for solutions in which figures of `part` are as large as wanted, as many as possible in each solution.
 
-    def _move(self, column: int, rows: Numbers, part: Numbers, sign: float, middle: Floats) -> None:
-        """Make a column as large (1) or as small (-1) as possible; columns outside of `part` keep their `middle`."""
-        outside = middle.copy()
+        Each of `columns` is then made as large and as small as possible by itself.
+        """
+        goals = np.full(len(part), np.inf)
+        inside = np.flatnonzero(wanted.is_wanted[part])
+        goals[inside] = np.maximum(wanted.goals(part[inside]), self._known[part[inside]])
+        program = self._program(rows, part, np.minimum(self.high[part], goals))
+        weight = self._random.exponential(size=len(part)) + 0.1
+        inside = inside[np.isin(part[inside], wanted.open(part[inside]))]
+        solutions = [self._known[part]]
+        while len(inside):
+            goal = np.zeros(len(part))
+            goal[inside] = weight[inside]
+            solutions.append(self._see(part, program.largest(goal)))
+            still = inside[np.isin(part[inside], wanted.open(part[inside]))]
+            if len(still) == len(inside):
+                break
+            inside = still
+        for column in columns.tolist():
+            goal = np.where(part == column, 1.0, 0.0)
+            solutions += [self._see(part, program.largest(goal))] if wanted.is_open(column) else []
+            solutions += [self._see(part, program.largest(-goal))] if wanted.is_open(column) else []
+        # The mean of solutions is one, and far from most bounds, so that figures can move.
+        self._known[part] = np.mean(solutions, axis=0)
+
+    def _program(self, rows: Numbers, part: Numbers, high: Floats) -> Program:
+        """The program of some rows and columns; the other columns keep the values of the known solution."""
+        known = self._known[part]
+        outside = self._known.copy()
         outside[part] = 0.0
         constant = self._matrix[rows] @ outside
         matrix = self._matrix[rows][:, part]
-        # The middle may break rows by the slack of the solver: it must stay possible.
-        now = matrix @ middle[part]
+        # The known solution may break rows by the slack of the solver: it must stay possible.
+        now = matrix @ known
         limits = np.minimum(self._rows[0][rows] - constant, now), np.maximum(self._rows[1][rows] - constant, now)
-        low = np.minimum(self.low[part], middle[part])
-        high = np.minimum(self.high[part], self.low[part] + self._large)
-        high = np.maximum(high, middle[part])
-        cost = np.where(part == column, -sign, 0.0)
-        self._see(part, _solved(cost, matrix, limits, low, high)[1])
+        high = np.minimum(high, self.low[part] + self._large)
+        return Program(matrix, limits, np.minimum(self.low[part], known), np.maximum(high, known))
 
-    def _see(self, part: Numbers, values: Floats) -> None:
-        """Take note of a solution."""
+    def _see(self, part: Numbers, values: Floats) -> Floats:
+        """Take note of a solution, and give it back."""
         self.seen_low[part] = np.minimum(self.seen_low[part], values)
         self.seen_high[part] = np.maximum(self.seen_high[part], values)
+        return values
 
-    def _surroundings(self, column: int, most: int, by_column: "csr_array") -> tuple[Numbers, Numbers]:
-        """The rows around a column, nearest first, up to a size; and their columns."""
+    def _has_moved(self, columns: Numbers) -> NDArray[np.bool_]:
+        """Which columns have two possible values."""
+        moved: NDArray[np.bool_] = self.seen_high[columns] - self.seen_low[columns] > _MOVED
+        return moved
+
+    def _rows_of(self, part: Numbers) -> Numbers:
+        """The rows of some columns."""
+        return np.unique(_slices(self._by_column, part))
+
+    def _surroundings(self, column: int, most: int) -> tuple[Numbers, Numbers]:
+        """The rows around a column, nearest first, up to a size; and their columns in order."""
         rows: dict[int, None] = {}
         columns = {column: None}
+        by_column = self._by_column
         front, size = [column], 0
         while front and size < most:
             reached = []
@@ -264,42 +282,16 @@ class Intervals:
                     reached += [c for c in inside if c not in columns]
                     columns |= dict.fromkeys(inside)
             front = reached
-        return np.array(list(rows), np.int64), np.array(list(columns), np.int64)
+        return np.array(list(rows), np.int64), np.array(sorted(columns), np.int64)
 
-    def _bound(self, column: int, rows: Numbers, part: Numbers, sign: float) -> float:
-        """The largest (1) or smallest (-1) value of a column, given some rows."""
-        cost = np.where(part == column, -sign, 0.0)
+    def _bounds(self, column: int, rows: Numbers, part: Numbers) -> tuple[float, float]:
+        """The smallest and the largest value of a column, given some rows."""
         high = np.minimum(self.high[part], self.low[part] + self._large)
         limits = self._rows[0][rows], self._rows[1][rows]
-        return -sign * _solved(cost, self._matrix[rows][:, part], limits, self.low[part], high)[0]
-
-    def _open(self, columns: Numbers, need: float, ceiling: float) -> Numbers:
-        """The columns that no solution has shown to be wide enough."""
-        wide = self.seen_high[columns] - self.seen_low[columns] >= need - _MOVED
-        enough: NDArray[np.bool_] = wide & (self.seen_high[columns] >= ceiling - _MOVED)
-        return columns[~enough]
-
-    def _one_by_one(self, columns: Numbers, need: float, ceiling: float) -> Numbers:
-        """The columns that are too narrow: the largest and the smallest value of each, one per component at a time."""
-        exposed: list[Numbers] = []
-        left = columns
-        while len(left):
-            chosen = left[np.unique(self.components[left], return_index=True)[1]]
-            self._solve(chosen, np.ones(len(chosen)))
-            still = self._open(chosen, need, ceiling)
-            still = still[self.seen_high[still] >= ceiling - _MOVED]
-            if len(still):
-                self._solve(still, -np.ones(len(still)))
-            exposed.append(self._open(chosen, need, ceiling))
-            left = self._open(np.setdiff1d(left, chosen), need, ceiling)
-            self._log(f"{len(left)} figures are tried one by one")
-        return np.concatenate(exposed) if exposed else np.zeros(0, np.int64)
-
-    def _raise_many(self, columns: Numbers, need: float, ceiling: float) -> None:
-        """One solution in which as many of the columns as possible are far above their lower bound."""
-        goal = np.maximum(need, ceiling - self.low[columns])
-        weight = self._random.exponential(size=len(columns)) + 0.1
-        self._solve(columns, weight, np.minimum(goal, self.high[columns] - self.low[columns]))
+        program = Program(self._matrix[rows][:, part], limits, self.low[part], high)
+        at = int(np.searchsorted(part, column))
+        goal = np.where(part == column, 1.0, 0.0)
+        return float(program.largest(-goal)[at]), float(program.largest(goal)[at])
 
     def _reduce(self) -> None:
         """Leave out the figures that are known, and the rows that hold for all values within the bounds."""
@@ -316,16 +308,16 @@ class Intervals:
         used = np.flatnonzero(binds & (np.diff(matrix.indptr) > 0))
         self._matrix = matrix[used]
         self._rows = rows[0][used], rows[1][used]
+        self._by_column = self._matrix.tocsc()
         self.components = components_of(self._matrix)
         free = np.bincount(self._matrix.indices, minlength=len(self.low)) == 0
         self.seen_low[free] = self.low[free]
         self.seen_high[free] = np.minimum(self.high[free], self.low[free] + self._large)
 
-    def _solve(self, columns: Numbers, weight: Floats, caps: Floats | None = None, near: bool = False) -> None:
+    def _solve(self, columns: Numbers, weight: Floats, near: bool = False) -> None:
         """The solution with the largest weighted sum of columns, for the components of the columns.
 
-        With `caps`, each column stays below its lower bound plus its cap, so that many rise. With `near`, the columns
-        stay near the value that they had in all solutions.
+        With `near`, the columns stay near the value that they had in all solutions.
         """
         sizes = np.bincount(self.components)
         # Components are solved in batches: one large program takes longer than its parts.
@@ -334,29 +326,22 @@ class Intervals:
         batch[wanted] = np.cumsum(sizes[wanted]) // _BATCH
         for number in np.unique(batch[wanted]):
             inside = batch[self.components[columns]] == number
-            self._solve_batch(columns[inside], weight[inside], None if caps is None else caps[inside], near)
+            self._solve_batch(columns[inside], weight[inside], near)
 
-    def _solve_batch(self, columns: Numbers, weight: Floats, caps: Floats | None, near: bool) -> None:
+    def _solve_batch(self, columns: Numbers, weight: Floats, near: bool) -> None:
         part = np.flatnonzero(np.isin(self.components, np.unique(self.components[columns])))
-        place = np.full(len(self.low), -1, np.int64)
-        place[part] = np.arange(len(part))
-        matrix = self._matrix[:, part]
-        used = np.flatnonzero(np.diff(matrix.indptr))
-        matrix, low_rows, high_rows = matrix[used], self._rows[0][used], self._rows[1][used]
+        places = np.searchsorted(part, columns)
+        rows = self._rows_of(part)
         low, high = self.low[part], np.minimum(self.high[part], self.low[part] + self._large)
         if near:
-            low[place[columns]] = np.maximum(low[place[columns]], self.seen_low[columns] - _LITTLE)
-            high[place[columns]] = np.minimum(high[place[columns]], self.seen_high[columns] + _LITTLE)
-        if caps is not None:
-            # Not below the middle of the solutions, so that there is one.
-            most = np.maximum(self.low[columns] + caps, self._middle()[columns])
-            high[place[columns]] = np.minimum(high[place[columns]], most)
-        cost = np.zeros(len(part))
-        cost[place[columns]] = -weight
-        values = _solved(cost, matrix, (low_rows, high_rows), low, high)[1]
-        self._see(part, values)
-        self._sum[part] += values
-        self._number[part] += 1
+            low[places] = np.maximum(low[places], self.seen_low[columns] - _LITTLE)
+            high[places] = np.minimum(high[places], self.seen_high[columns] + _LITTLE)
+        goal = np.zeros(len(part))
+        goal[places] = weight
+        limits = self._rows[0][rows], self._rows[1][rows]
+        values = self._see(part, Program(self._matrix[rows][:, part], limits, low, high).largest(goal))
+        before = self._known[part]
+        self._known[part] = np.where(np.isnan(before), values, (before + values) / 2)
 
     @cached_property
     def _large(self) -> float:
@@ -366,24 +351,38 @@ class Intervals:
         return float(2 * finite.max() + 1000) if len(finite) else 1000.0
 
 
+@dataclass
+class _Wanted:
+    """How far figures must be able to move: by `need`, and up to `ceiling`."""
+
+    intervals: Intervals
+    need: float
+    ceiling: float
+    is_wanted: NDArray[np.bool_]
+
+    def open(self, columns: Numbers) -> Numbers:
+        """The columns that no solution has shown to be wide enough."""
+        low, high = self.intervals.seen_low[columns], self.intervals.seen_high[columns]
+        wide: NDArray[np.bool_] = (high - low >= self.need - _MOVED) & (high >= self.ceiling - _MOVED)
+        return columns[~wide]
+
+    def is_open(self, column: int) -> bool:
+        """Whether no solution has shown a column to be wide enough."""
+        return len(self.open(np.array([column]))) > 0
+
+    def goals(self, columns: Numbers) -> Floats:
+        """The value from which each of the columns is wide enough."""
+        return np.maximum(self.intervals.seen_low[columns] + self.need, self.ceiling)
+
+    def is_too_narrow(self, bounds: tuple[float, float]) -> bool:
+        """Whether a figure with these bounds is too narrow."""
+        return bounds[1] < self.ceiling - _MOVED or bounds[1] - bounds[0] < self.need - _MOVED
+
+
 def _slices(matrix: "csr_array", columns: Numbers) -> Numbers:
     """The rows of some columns of a matrix that is stored by column."""
     found: Numbers = np.concatenate([matrix.indices[matrix.indptr[c] : matrix.indptr[c + 1]] for c in columns.tolist()])
     return found
-
-
-def _solved(
-    cost: Floats, matrix: "csr_array", rows: tuple[Floats, Floats], low: Floats, high: Floats
-) -> tuple[float, Floats]:
-    """The least cost of a linear program, and its solution. Raises Contradiction when there is none."""
-    from scipy.optimize import Bounds, LinearConstraint, milp
-
-    constraints = LinearConstraint(matrix, rows[0] - _SLACK, rows[1] + _SLACK)
-    # Presolving takes longer than it saves.
-    result = milp(cost, constraints=constraints, bounds=Bounds(low, high), options={"presolve": False})
-    if result.x is None:
-        raise Contradiction
-    return float(result.fun), result.x
 
 
 def activity(matrix: "csr_array", low: Floats, high: Floats) -> tuple[Floats, Floats]:

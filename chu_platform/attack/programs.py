@@ -1,0 +1,53 @@
+"""Linear programs that the solver (HiGHS) keeps: with another goal, it goes on from the last solution."""
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+Floats = NDArray[np.float64]
+# Rows may be broken by this slack: the solver and the data round.
+_SLACK: Final = 1e-7
+
+
+class Contradiction(Exception):
+    """No values satisfy a system."""
+
+
+class Program:
+    """The values within bounds that satisfy `rows[0] <= matrix x values <= rows[1]`.
+
+    The first goal takes as long as the program is large. The next ones take milliseconds if few values change.
+    """
+
+    def __init__(self, matrix: "csr_array", rows: tuple[Floats, Floats], low: Floats, high: Floats) -> None:
+        import highspy  # takes time to import
+
+        program = highspy.HighsLp()
+        program.num_row_, program.num_col_ = matrix.shape
+        program.row_lower_, program.row_upper_ = rows[0] - _SLACK, rows[1] + _SLACK
+        program.col_lower_, program.col_upper_ = low, high
+        program.col_cost_ = np.zeros(matrix.shape[1])
+        program.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
+        program.a_matrix_.start_ = matrix.indptr.astype(np.int32)
+        program.a_matrix_.index_ = matrix.indices.astype(np.int32)
+        program.a_matrix_.value_ = matrix.data
+        self._solver = highspy.Highs()
+        # Presolving takes longer than it saves, and forgets the last solution.
+        options = {"output_flag": False, "presolve": "off", "solver": "simplex", "simplex_strategy": 0, "threads": 1}
+        for name, value in options.items():
+            self._solver.setOptionValue(name, value)
+        self._solver.passModel(program)
+        self._optimal = highspy.HighsModelStatus.kOptimal
+        self._columns = np.arange(matrix.shape[1], dtype=np.int32)
+
+    def largest(self, weight: Floats) -> Floats:
+        """The values with the largest weighted sum. Raises Contradiction when there are none."""
+        self._solver.changeColsCost(len(self._columns), self._columns, -weight)
+        self._solver.run()
+        if self._solver.getModelStatus() != self._optimal:
+            raise Contradiction
+        return np.array(self._solver.getSolution().col_value)
