@@ -2,17 +2,22 @@
 
 from typing import Final
 
-import numpy as np
-import pyarrow as pa
-
 from chu_platform.dimensions.dim_region import dim_region
 from chu_platform.facts.fact_satisfaction import fact_satisfaction
 from chu_platform.indicators.indicator import FreeRange, Indicator, Summary
-from chu_platform.indicators.intervals import student_mean, weighted_mean
-from chu_platform.indicators.rates import finite
+from chu_platform.indicators.satisfaction import (
+    LIMITS_FROM,
+    SCORE_COLUMNS,
+    SCORE_FIGURES,
+    SCORE_MEASURES,
+    SCORE_SUMS,
+    SCORED_ANSWERS,
+    SURVEYS,
+    with_score_limits,
+)
 from chu_platform.recomputation.completed_figures import recomputed_score_limits
 from chu_platform.recomputation.recomputation import InputSet, Recomputation, SourceRows
-from chu_platform.recomputation.survey_inputs import SITE_KEY
+from chu_platform.recomputation.survey_inputs import SCORE_COUNTS, SITE_KEY
 from chu_platform.sources.esatis48h_mco import esatis48h_mco
 from chu_platform.sources.esatisca_mco import esatisca_mco
 from chu_platform.tables.checks import none_in
@@ -26,28 +31,19 @@ from chu_platform.tables.spark_sql import ALL
 from chu_platform.tables.table import Layer, Layout, Table, Zone
 
 NAME: Final = "kpi_satisfaction_by_region"
-# The mean of fewer scored sites has no interval.
-FEWEST_SITES: Final = 5
-SCORES: Final = (0, 100)
-LIMITS: Final = ("score_low", "score_high", "weighted_low", "weighted_high")
 
 
 def _scores(periods: Periods) -> str:
     return f"""
         WITH site AS (
             SELECT campaign_year, survey, class, score, recommendation_rate,
-                   CASE WHEN score IS NOT NULL THEN coalesce(answers, 0) ELSE 0 END AS answers,
+                   {SCORED_ANSWERS},
                    CASE WHEN recommendation_rate IS NOT NULL THEN coalesce(recommendation_answers, 0) ELSE 0 END AS opinions,
                    explode(array(region_key, '{ALL}')) AS region_key
             FROM {{satisfaction}} WHERE {periods.campaigns("campaign_year")}
         ),
         summed AS (
-            -- Decimal sums are exact. Sums of floating-point numbers depend on the order of the rows.
-            SELECT campaign_year, survey, region_key, count(*) AS sites, count(score) AS sites_scored, sum(answers) AS answers,
-                   CAST(sum(CAST(score AS DECIMAL(18, 8)) * answers) AS DOUBLE) AS score_sum,
-                   CAST(sum(CAST(score AS DECIMAL(18, 8))) AS DOUBLE) AS plain_sum,
-                   sort_array(collect_list(score)) AS scores,
-                   collect_list(CASE WHEN score IS NOT NULL THEN array(score, CAST(answers AS DOUBLE)) END) AS weighted,
+            SELECT campaign_year, survey, region_key, {SCORE_SUMS},
                    count(*) FILTER (WHERE class = 'A') AS class_a, count(*) FILTER (WHERE class = 'B') AS class_b,
                    count(*) FILTER (WHERE class = 'C') AS class_c, count(*) FILTER (WHERE class = 'D') AS class_d,
                    CAST(sum(CAST(recommendation_rate AS DECIMAL(18, 8)) * opinions) AS DOUBLE) AS opinion_sum,
@@ -55,28 +51,12 @@ def _scores(periods: Periods) -> str:
             FROM site GROUP BY campaign_year, survey, region_key
         )
         SELECT CAST(s.campaign_year AS INT) AS year, s.survey, s.region_key AS region_code,
-               coalesce(r.region_label, 'France') AS region_label, s.sites, s.sites_scored, s.answers,
-               CASE WHEN s.answers > 0 THEN s.score_sum / s.answers END AS score_weighted, s.weighted,
-               CASE WHEN s.sites_scored > 0 THEN s.plain_sum / s.sites_scored END AS score_mean, s.scores,
+               coalesce(r.region_label, 'France') AS region_label, {SCORE_FIGURES},
                s.class_a, s.class_b, s.class_c, s.class_d,
                CASE WHEN s.recommendation_answers > 0 THEN s.opinion_sum / s.recommendation_answers END AS recommendation_rate,
                s.recommendation_answers
         FROM summed s LEFT JOIN {{region}} r ON r.region_key = s.region_key
         """
-
-
-def _with_interval(summed: pa.Table) -> pa.Table:
-    """Replace the lists of scores, alone and with their answers, by the 95 % intervals of both means."""
-    limits = []
-    for scores, pairs in zip(summed["scores"].to_pylist(), summed["weighted"].to_pylist(), strict=True):
-        # A sum of floating-point numbers depends on their order.
-        values, answers = np.array(sorted(pairs or []), dtype=np.float64).reshape(-1, 2).T
-        plain = student_mean(np.array(scores or [], dtype=np.float64), FEWEST_SITES, *SCORES)
-        limits.append((*plain, *weighted_mean(values, answers, FEWEST_SITES, *SCORES)))
-    found = summed.drop_columns(["scores", "weighted"])
-    for name, values in zip(LIMITS, np.array(limits, dtype=np.float64).reshape(-1, len(LIMITS)).T, strict=True):
-        found = found.append_column(name, finite(values))
-    return found
 
 
 EXACT = Table(
@@ -92,40 +72,7 @@ EXACT = Table(
         Column("survey", STRING, "48h_mco ou ca_mco", "Enquête", key=True),
         Column("region_code", STRING, "code Insee de la région ; all : France", "Code région", key=True),
         Column("region_label", STRING, "nom de la région", "Région", nullable=False),
-        Column("sites", LONG, "nombre de sites du fichier", "Sites", nullable=False),
-        Column("sites_scored", LONG, "nombre de sites avec un score", "Sites avec score", nullable=False),
-        Column("answers", LONG, "nombre de réponses dont les scores sont tirés", "Réponses", nullable=False),
-        Column(
-            "score_weighted",
-            DOUBLE,
-            "moyenne des scores des sites, pondérée par leurs réponses, de 0 à 100",
-            "Score moyen pondéré",
-        ),
-        Column("score_mean", DOUBLE, "moyenne non pondérée des scores des sites", "Score moyen"),
-        Column(
-            "score_low",
-            DOUBLE,
-            f"borne basse à 95 % de la moyenne non pondérée, loi de Student ; à partir de {FEWEST_SITES} sites avec score, au moins 0",
-            "Score moyen : borne basse",
-        ),
-        Column(
-            "score_high",
-            DOUBLE,
-            f"borne haute à 95 % de la moyenne non pondérée, loi de Student ; à partir de {FEWEST_SITES} sites avec score, au plus 100",
-            "Score moyen : borne haute",
-        ),
-        Column(
-            "weighted_low",
-            DOUBLE,
-            f"borne basse à 95 % de la moyenne pondérée, loi de Student ; à partir de {FEWEST_SITES} sites avec score et réponses, au moins 0",
-            "Score moyen pondéré : borne basse",
-        ),
-        Column(
-            "weighted_high",
-            DOUBLE,
-            f"borne haute à 95 % de la moyenne pondérée, loi de Student ; à partir de {FEWEST_SITES} sites avec score et réponses, au plus 100",
-            "Score moyen pondéré : borne haute",
-        ),
+        *SCORE_COLUMNS,
         Column("class_a", LONG, "nombre de sites de classe A", "Sites de classe A", nullable=False),
         Column("class_b", LONG, "nombre de sites de classe B", "Sites de classe B", nullable=False),
         Column("class_c", LONG, "nombre de sites de classe C", "Sites de classe C", nullable=False),
@@ -147,8 +94,8 @@ EXACT = Table(
     reads={"satisfaction": fact_satisfaction, "region": dim_region},
     rows=Query.over(
         _scores,
-        finish=_with_interval,
-        from_columns={name: ("scores" if name.startswith("score") else "weighted",) for name in LIMITS},
+        finish=with_score_limits,
+        from_columns=LIMITS_FROM,
     ),
     checks=[
         none_in(
@@ -164,11 +111,6 @@ EXACT = Table(
     public_source="HAS",
 )
 
-SURVEYS: Final = {
-    "48h_mco": "Hospitalisation de plus de 48 h",
-    "ca_mco": "Chirurgie ambulatoire",
-}
-
 # The recomputation by `chu trace` and `chu verify`.
 RECOMPUTATION: Final = Recomputation(
     InputSet.SURVEYS,
@@ -179,11 +121,7 @@ RECOMPUTATION: Final = Recomputation(
         FROM site s, LATERAL (SELECT unnest(['all', s.region]) AS region_code) r
         """,
     counts=f"""
-        SELECT year, survey, region_code, count(row) AS sites, count(score) AS sites_scored, sum(answers) AS answers,
-            sum(score * answers) / nullif(sum(answers), 0) AS score_weighted, avg(score) AS score_mean,
-            coalesce(stddev_samp(score), 'nan'::DOUBLE) AS score_deviation,
-            count(score) FILTER (answers > 0) AS sites_weighted, sum(answers::DOUBLE ** 2) AS squares,
-            sum(answers::DOUBLE ** 2 * score) AS square_scores, sum((answers::DOUBLE * score) ** 2) AS squared_scores,
+        SELECT year, survey, region_code, {SCORE_COUNTS},
             {", ".join(f"count_if(class = '{c}') AS class_{c.lower()}" for c in "ABCD")},
             sum(opinion * opinions) / nullif(sum(opinions), 0) AS recommendation_rate,
             sum(opinions) AS recommendation_answers
@@ -218,34 +156,7 @@ kpi_satisfaction_by_region = Indicator(
             Parameter("enquete", "Enquête", ("survey",), "48h_mco", SURVEYS),
         ),
         measures=(
-            Measure(
-                "score",
-                "Score moyen pondéré",
-                "sur 100",
-                "score_weighted",
-                "weighted_low",
-                "weighted_high",
-                "intervalle de confiance à 95 % (Student, sites pondérés)",
-                Count("answers", "réponses"),
-                None,
-                "le score moyen de satisfaction est de {value}{where}",
-                reason_without_limits="moins de cinq sites avec score",
-                better="higher",
-            ),
-            Measure(
-                "moyenne",
-                "Moyenne simple des sites",
-                "sur 100",
-                "score_mean",
-                "score_low",
-                "score_high",
-                "intervalle de confiance à 95 % de la moyenne des sites (Student)",
-                Count("sites_scored", "sites avec score"),
-                Count("sites", "sites"),
-                "la moyenne simple des scores des sites est de {value}{where}",
-                reason_without_limits="moins de cinq sites avec score",
-                better="higher",
-            ),
+            *SCORE_MEASURES,
             Measure(
                 "recommandation",
                 "Taux de recommandation",

@@ -45,6 +45,7 @@ def expected(pack: Path) -> dict[str, pa.Table]:
         results["kpi_deaths_by_month"] = month_indicator.compute(connection, people, comparable)
         results["kpi_deaths_by_region"] = death_indicator.compute(connection, people, comparable)
     results["kpi_satisfaction_by_region"] = satisfaction_indicator.compute(pack / "Satisfaction")
+    results["kpi_satisfaction_detail"] = satisfaction_indicator.compute_detail(pack / "Satisfaction")
     return results
 
 

@@ -1,4 +1,4 @@
-"""Indicator 8: satisfaction by region, from the five e-Satis files."""
+"""Indicators 8 and 13: satisfaction by region and by theme, from the five e-Satis files."""
 
 import csv
 from collections import defaultdict
@@ -17,6 +17,30 @@ FILES = {
     "2019/resultats-esatisca-mco-open-data-2019.csv": (2019, *AMBULATORY),
     "2020/resultats-esatis48h-mco-open-data-2020.xlsx": (2020, *INPATIENT),
     "2020/resultats-esatisca-mco-open-data-2020.xlsx": (2020, *AMBULATORY),
+}
+# Theme: survey, columns of the number of answers and of the score.
+THEMES = {
+    **{
+        theme: ("48h_mco", f"nb_rep_score_{name}_rea_ajust", f"score_{name}_rea_ajust")
+        for theme, name in (
+            ("reception", "accueil"),
+            ("nurses", "PECinf"),
+            ("doctors", "PECmed"),
+            ("room", "chambre"),
+            ("meals", "repas"),
+            ("discharge", "sortie"),
+        )
+    },
+    **{
+        theme: ("ca_mco", f"nb_rep_score_{name}_ajust", f"score_{name}_ajust")
+        for theme, name in (
+            ("before_surgery", "AVH"),
+            ("surgery_reception", "ACC"),
+            ("surgery_care", "PEC"),
+            ("surgery_room_and_meals", "CER"),
+            ("surgery_discharge", "OVS"),
+        )
+    },
 }
 REGION_CODES = {
     "Ile de France": "11",
@@ -74,6 +98,43 @@ def compute(folder: Path) -> pa.Table:
     )
 
 
+def compute_detail(folder: Path) -> pa.Table:
+    """Indicator 13: one row per year, theme and place: France (`all`), a region, a site."""
+    cells: dict[tuple[int, str, str, str], list[tuple[float | None, float | None]]] = defaultdict(list)
+    region_of: dict[tuple[int, str, str, str], str] = {}
+    for name, (year, survey, _, _) in FILES.items():
+        for row in _rows(folder / name):
+            region, site = _region(row), row["finess_geo"].removesuffix(".0").zfill(9)
+            for theme, (of_survey, answers, score) in THEMES.items():
+                if of_survey != survey:
+                    continue
+                result = (_number(row.get(score)), _number(row.get(answers)))
+                for level, code in (("france", "all"), ("region", region), ("site", site)):
+                    cells[year, theme, level, code].append(result)
+                    region_of[year, theme, level, code] = "all" if level == "france" else region
+    return pa.Table.from_pylist(
+        [
+            {
+                **dict(zip(("year", "theme", "level", "code"), cell, strict=True)),
+                "survey": THEMES[cell[1]][0],
+                "region_code": region_of[cell],
+                **_means(len(results), [(value, n) for value, n in results if value is not None and n is not None]),
+            }
+            for cell, results in sorted(cells.items())
+        ]
+    )
+
+
+def _means(sites: int, scored: list[tuple[float, float]]) -> dict[str, float | int | None]:
+    return {
+        "sites": sites,
+        "sites_scored": len(scored),
+        "answers": int(sum(weight for _, weight in scored)),
+        "score_weighted": _weighted(scored),
+        "score_mean": _weighted([(value, 1) for value, _ in scored]),
+    }
+
+
 def _weighted(pairs: list[tuple[float, float]]) -> float | None:
     """Mean of the first elements of the pairs, weighted by the second elements."""
     return sum(value * weight for value, weight in pairs) / sum(weight for _, weight in pairs) if pairs else None
@@ -84,11 +145,7 @@ def _summary(rows: list[dict[str, str]], answers: str, score: str) -> dict[str, 
     recommended = _pairs(rows, "taux_reco_brut", "nb_reco_brut")
     classes = [row["classement"] for row in rows]
     return {
-        "sites": len(rows),
-        "sites_scored": len(scored),
-        "answers": int(sum(weight for _, weight in scored)),
-        "score_weighted": _weighted(scored),
-        "score_mean": _weighted([(value, 1) for value, _ in scored]),
+        **_means(len(rows), scored),
         **{f"class_{letter.lower()}": classes.count(letter) for letter in "ABCD"},
         "recommendation_rate": _weighted(recommended),
         "recommendation_answers": int(sum(weight for _, weight in recommended)),

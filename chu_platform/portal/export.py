@@ -56,6 +56,8 @@ INDEX: Final = "index.html"
 HTML: Final = ".html"
 # Of places and diagnoses of one level so many have a page: the ones with the most events.
 MAX_VIEWS: Final = 1000
+# The columns by which a place or a diagnosis has more or less.
+COUNTED: Final = ("events", "deaths", "period_consultations", "answers")
 # Another process has to save more time than it takes to load the tables.
 MIN_FILES_OF_PROCESS: Final = 100
 CHUNK: Final = 20
@@ -148,14 +150,18 @@ def opening_views(snapshot: Snapshot, most: int = MAX_VIEWS) -> OpeningViews:
     for question in snapshot.questions:
         if "level" not in question.columns or question.table.name not in snapshot.versions:
             continue
-        counted = next(c.name for c in question.table.columns if c.name in ("events", "deaths", "period_consultations"))
+        counted = next(c.name for c in question.table.columns if c.name in COUNTED)
         rows = snapshot.rows(
             "SELECT level, code, "
             f"row_number() OVER (PARTITION BY level ORDER BY max({counted}) DESC NULLS LAST, code) AS place "
             f"FROM {sql_name(question.table.name)} WHERE NOT is_masked GROUP BY level, code ORDER BY level, place"
         )
         x = next(p for p in question.parameters if "level" in p.columns)
+        # No list and no search of the question leads to these.
+        unlisted = {level for level, texts in question.levels.items() if texts.searched and not question.search}
         for row in rows:
+            if row["level"] in unlisted:
+                continue
             if row["place"] > most:
                 left_out += 1
             else:

@@ -154,10 +154,19 @@ def satisfaction_part(snapshot: Snapshot, compared: Sequence[Compared]) -> Part:
         charts,
         [(f"Satisfaction – {own.label}", columns, rows)] if found[own] else [],
         notes=notes if found[own] else (),
-        links=[("Satisfaction par région", question_address(q, {}))]
-        if (q := snapshot.question("satisfaction-region"))
-        else (),
+        links=_links(snapshot, own, found[own]),
     )
+
+
+def _links(snapshot: Snapshot, own: Compared, scores: Campaigns) -> Sequence[tuple[str, str]]:
+    """The questions to read on with; that of the themes is asked of the place, if it is in a campaign."""
+    found = []
+    if q := snapshot.question("satisfaction-region"):
+        found.append(("Satisfaction par région", question_address(q, {})))
+    if q := snapshot.question("satisfaction-theme"):
+        x = {ESTABLISHMENT: f"site:{own.code[1:]}", REGION: f"{REGION}:{own.code}"}.get(own.level) if scores else None
+        found.append(("Satisfaction par thème", question_address(q, {"x": x} if x else {})))
+    return found
 
 
 def _own_score(scores: Campaigns, key: tuple[str, str], is_site: bool) -> list[str | None]:

@@ -305,7 +305,7 @@ def _reference(snapshot: Snapshot, choice: Choice, found: Peers) -> Reference | 
 def _map(snapshot: Snapshot, choice: Choice, found: Peers) -> RegionMap | None:
     """The map of the regions, where at least one of them stands apart: else it would be grey all over."""
     question, measure = choice.question, choice.measure
-    if not (question.has_map and measure.ranked) or choice.x.get("level") in ("department", "establishment"):
+    if not (question.has_map and measure.ranked) or choice.x.get("level") in ("department", "establishment", "site"):
         return None
     regions = []
     for c in found.cells:

@@ -18,7 +18,7 @@ from chu_platform.recomputation.death_inputs import DEATH_KEYS, create_deaths
 from chu_platform.recomputation.mortality_inputs import create_mortality
 from chu_platform.recomputation.recomputation import InputSet
 from chu_platform.recomputation.register_inputs import create_organisations, create_professionals
-from chu_platform.recomputation.survey_inputs import create_sites
+from chu_platform.recomputation.survey_inputs import create_site_themes, create_sites
 from chu_platform.references.cim10 import cim10
 from chu_platform.references.cim10_chapter import cim10_chapter
 from chu_platform.references.department import department
@@ -76,7 +76,9 @@ INPUTS: Final[Mapping[InputSet, Inputs]] = {
         ),
         (create_patients, create_consultations, create_professionals),
     ),
-    InputSet.SURVEYS: Inputs((esatis48h_mco, esatisca_mco, survey_region, department), (create_sites,)),
+    InputSet.SURVEYS: Inputs(
+        (esatis48h_mco, esatisca_mco, survey_region, department), (create_sites, create_site_themes)
+    ),
 }
 
 

@@ -1,4 +1,4 @@
-"""Input table of the satisfaction surveys: the results of one site in one campaign."""
+"""Input tables of the satisfaction surveys: the results of one site in one campaign, as a whole and by theme."""
 
 from typing import Final
 
@@ -10,6 +10,44 @@ from chu_platform.recomputation.recomputation import UNKNOWN
 SITE_KEY: Final = "concat_ws('|', campaign_year, finess_geo)"
 # Labels of overseas territories that are not a region, in lower case, without accents.
 NO_REGION: Final = "s(ain)?t[ .-]*(martin|barth)|miquelon|polynesie|caledonie|wallis|futuna|collectivite"
+# SQL of the sums over the sites of a cell, from which `recomputed_score_limits` computes.
+SCORE_COUNTS: Final = """count(row) AS sites, count(score) AS sites_scored, sum(answers) AS answers,
+            sum(score * answers) / nullif(sum(answers), 0) AS score_weighted, avg(score) AS score_mean,
+            coalesce(stddev_samp(score), 'nan'::DOUBLE) AS score_deviation,
+            count(score) FILTER (answers > 0) AS sites_weighted, sum(answers::DOUBLE ** 2) AS squares,
+            sum(answers::DOUBLE ** 2 * score) AS square_scores, sum((answers::DOUBLE * score) ** 2) AS squared_scores"""
+# The themes of the scores, by source: of each its code, and the part of the delivered column names that says it.
+THEMES: Final = {
+    "esatis48h_mco": {
+        "reception": "accueil_rea",
+        "nurses": "PECinf_rea",
+        "doctors": "PECmed_rea",
+        "room": "chambre_rea",
+        "meals": "repas_rea",
+        "discharge": "sortie_rea",
+    },
+    "esatisca_mco": {
+        "before_surgery": "AVH",
+        "surgery_reception": "ACC",
+        "surgery_care": "PEC",
+        "surgery_room_and_meals": "CER",
+        "surgery_discharge": "OVS",
+    },
+}
+
+
+def create_site_themes(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create site_theme(key, survey, year, region, site, theme, score, answers); needs site."""
+    selects = [
+        f"""
+        SELECT s.key, s.survey, s.year, s.region, r.finess_geo AS site, '{theme}' AS theme,
+            r.score_{column}_ajust AS score, r.nb_rep_score_{column}_ajust AS answers
+        FROM site s JOIN raw_{source} r ON s.survey = '{survey}' AND s.key = {SITE_KEY}
+        """
+        for survey, source in (("48h_mco", "esatis48h_mco"), ("ca_mco", "esatisca_mco"))
+        for theme, column in THEMES[source].items()
+    ]
+    connection.execute(f"CREATE TABLE site_theme AS {' UNION ALL '.join(selects)}")
 
 
 def create_sites(connection: duckdb.DuckDBPyConnection) -> None:

@@ -69,4 +69,5 @@ def test_editions_are_read_from_a_folder(made: Home) -> None:
     assert all(len(edition[name]) == len(table) for name, table in inputs.tables_of_persons().items())
     assert inputs.public_sources >= {
         *("kpi_deaths_by_month", "kpi_deaths_by_region", "kpi_mortality", "kpi_satisfaction_by_region"),
+        "kpi_satisfaction_detail",
     }

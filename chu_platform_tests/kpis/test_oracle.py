@@ -33,6 +33,7 @@ KEYS: dict[str, Sequence[str]] = {
     "kpi_follow_up": (*PERIOD, "level", "code"),
     "kpi_use_concentration": PERIOD,
     "kpi_satisfaction_by_region": ("year", "survey", "region_code"),
+    "kpi_satisfaction_detail": ("year", "theme", "level", "code"),
 }
 
 

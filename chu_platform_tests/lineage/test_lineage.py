@@ -36,6 +36,7 @@ CONSTANT = {
     "kpi_follow_up": {"period_grain", "level", "outcome"},
     "kpi_use_concentration": {"period_grain", "level", "code", "label"},
     "kpi_satisfaction_by_region": {"survey", "is_masked"},
+    "kpi_satisfaction_detail": {"survey", "theme", "level", "is_masked"},
     "death_coverage": {"age_group"},
     "published_quality": {"campaign_year", "indicator_key", "unit", "sites"},
     "published_satisfaction": {"survey"},

@@ -74,6 +74,10 @@ COLUMNS = {
         ],
         *["class_a", "class_b", "class_c", "class_d", "recommendation_rate", "recommendation_answers"],
     ],
+    "kpi_satisfaction_detail": [
+        *["year", "theme", "level", "code", "survey", "region_code", "sites", "sites_scored", "answers"],
+        *["score_weighted", "score_mean"],
+    ],
 }
 
 

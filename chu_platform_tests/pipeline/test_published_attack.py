@@ -34,7 +34,10 @@ from chu_platform_tests.pipeline.lake_rows import rows, same
 
 SMALL = 10
 COUNTS = ("events", "stays", "patients", "consultations", "base_patients", "professionals")
-PUBLIC = ("kpi_deaths_by_month", "kpi_deaths_by_region", "kpi_mortality", "kpi_satisfaction_by_region")
+PUBLIC = (
+    *("kpi_deaths_by_month", "kpi_deaths_by_region", "kpi_mortality", "kpi_satisfaction_by_region"),
+    "kpi_satisfaction_detail",
+)
 # Columns of the exact tables that the masked tables do not have.
 WITHHELD = {
     FOLLOW_UP: {"patients"},

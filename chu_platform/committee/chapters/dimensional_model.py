@@ -29,7 +29,7 @@ STARS: Final = (
     ),
     ("Patients suivis : les dénominateurs", ("fact_patient_base", "patient_base_of_closed_years")),
     ("Décès et mortalité", ("fact_death", "fact_death_by_age", "fact_death_by_month", "fact_death_coverage")),
-    ("Satisfaction et qualité des soins", ("fact_satisfaction", "fact_quality_indicator")),
+    ("Satisfaction et qualité des soins", ("fact_satisfaction", "fact_satisfaction_theme", "fact_quality_indicator")),
 )
 LINKED: Final = (Layer.DIMENSIONS, Layer.FACTS)
 # Columns by which a fact joins the calendar and the periods, which have other names there.
