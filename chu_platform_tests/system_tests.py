@@ -227,6 +227,7 @@ PARTS: Final = (
         "each case of what the suite tests by some: pages of the portal, 200 commits, mutations of the UI, drawn files",
         _pytest(
             "chu_platform_tests/portal/test_every_page.py",
+            "chu_platform_tests/exact_figures/test_every_own_table.py",
             "chu_platform_tests/storage/test_many_commits.py",
             "chu_platform_tests/deployment/test_ordinary_webserver.py",
             "chu_platform_tests/facts/test_real_results.py",

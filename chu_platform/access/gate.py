@@ -7,7 +7,7 @@ that the grant opens, and writes each answer, denials included, to the access jo
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Final, Protocol
+from typing import Final, NoReturn, Protocol
 
 import duckdb
 import pyarrow as pa
@@ -114,6 +114,11 @@ class Gate:
         self._deny(principal, table, request)
         raise Denied(principal, table)
 
+    def refuse(self, principal: Principal, table: GuardedTable, request: Request = EVERYTHING) -> NoReturn:
+        """Write that an account may not read these rows, and raise Denied."""
+        self._deny(principal, table, request)
+        raise Denied(principal, table)
+
     def admit(self, principal: Principal, tables: Sequence[GuardedTable], what: str, rows: int = 0) -> None:
         """Write that the account reads all rows of these tables, for an answer that is made of them; or raise Denied.
 
@@ -123,13 +128,22 @@ class Gate:
         held = [self.holds(principal, table) for table in tables]
         for table, one in zip(tables, held, strict=True):
             if one is None:
-                self._deny(principal, table, Request(what))
-                raise Denied(principal, table)
+                self.refuse(principal, table, Request(what))
         profiles, purposes = (
             " ".join(sorted({str(name) for name in names}))
             for names in ([h.profile for h in held if h], [h.purpose for h in held if h])
         )
         self._journal.append(Answer(principal.name, profiles, purposes, folders, None, what, rows, Decision.ALLOWED))
+
+    def has_grant(self, principal: Principal, table: GuardedTable, purpose: Purpose | None, masked: bool) -> bool:
+        """Whether an account has a grant that may open rows of a table; `masked`: also one that masks small cells.
+
+        This opens nothing and is not journalled: it says what can be offered.
+        """
+        return any(
+            _condition(held, grant) and (masked or not grant.masks_small)
+            for held, grant in self._grants(principal, table, purpose)
+        )
 
     def holds(self, principal: Principal, table: GuardedTable) -> Held | None:
         """The profile by which the account may read all rows of a table as they are; None if there is none."""

@@ -20,7 +20,7 @@ from chu_platform.access.seal import JournalError
 from chu_platform.errors import log_traceback
 from chu_platform.exact_figures.own_addresses import Elsewhere
 from chu_platform.identity.principal import ANYBODY, Principal
-from chu_platform.portal.addresses import HEALTH, OWN_ACTIVITY, OWN_FIGURES, QUESTIONS
+from chu_platform.portal.addresses import HEALTH, OWN_ACTIVITY, OWN_EXPLORER, OWN_FIGURES, QUESTIONS
 from chu_platform.portal.choices import Refused
 from chu_platform.portal.downloads import SVG, File
 
@@ -88,6 +88,11 @@ def make_app(pages: "Callable[[], OwnPages]", sign_in: Recognises, logs: Path | 
             Route(
                 f"{OWN_ACTIVITY}/{{file}}",
                 answer(lambda who, asked, given: pages().activity_file(who, asked.path_params["file"], given)),
+            ),
+            Route(OWN_EXPLORER, answer(lambda who, _, given: pages().explorer(who, given))),
+            Route(
+                f"{OWN_EXPLORER}/{{file}}",
+                answer(lambda who, asked, given: pages().explored(who, asked.path_params["file"], given)),
             ),
             Route(question, answer(lambda who, asked, given: pages().question(who, asked.path_params["slug"], given))),
             Route(

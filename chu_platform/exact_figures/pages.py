@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from chu_platform.access.gate import Denied, Gate, Request, establishment_key, own_professional, own_sites
 from chu_platform.exact_figures.activity import GRAINS, TABLE, Activity, activity_chart, activity_of
+from chu_platform.exact_figures.explorer import OwnExplorer
 from chu_platform.exact_figures.own_addresses import SITE, Elsewhere, OwnAddresses, has_sites, own_page, x_of
 from chu_platform.exact_figures.own_snapshot import OwnSnapshot
 from chu_platform.identity.principal import Principal
@@ -38,6 +39,7 @@ class OwnPages:
     def __init__(self, reader: Reader, gate: Gate) -> None:
         self._reader = reader
         self._gate = gate
+        self._explorer = OwnExplorer(gate, reader.lake)
 
     def error(self, status: HTTPStatus, message: str) -> str:
         """A page that says what is wrong."""
@@ -128,6 +130,15 @@ class OwnPages:
             return downloads.file_of(own, view, file)
         finally:
             own.close()
+
+    def explorer(self, principal: Principal, given: Given) -> str:
+        """A table of the exact explorer. Raises Refused, Denied and JournalError."""
+        snapshot = self._current()
+        return self._explorer.page(self._renderer(snapshot, _own_keys(principal)), snapshot, principal, given)
+
+    def explored(self, principal: Principal, file: str, given: Given) -> File:
+        """A file of such a table. Raises Refused, Denied and JournalError."""
+        return self._explorer.file(self._current(), principal, file, given)
 
     def _opened(
         self, principal: Principal, snapshot: Snapshot, slug: str, given: Given

@@ -29,6 +29,7 @@ EXPLORER: Final = "/explorer"
 DOORS: Final = "/portes/"
 OWN_FIGURES: Final = "/mon-etablissement"
 OWN_ACTIVITY: Final = "/mon-activite"
+OWN_EXPLORER: Final = f"{OWN_FIGURES}{EXPLORER}"
 CONTROLS: Final = "/controle/"
 HEALTH: Final = "/sante"
 QUESTIONS: Final = "/questions/"
@@ -49,9 +50,9 @@ def question_address(question: Question, parameters: Mapping[str, str], file: st
     return f"{path}?{urlencode(parameters)}" if parameters else path
 
 
-def explorer_address(parameters: Sequence[tuple[str, str]], file: str = "") -> str:
-    """A table of the explorer, or a file of it: `file` is its name, such as "tableau.csv"."""
-    path = f"{EXPLORER}/{file}" if file else EXPLORER
+def explorer_address(parameters: Sequence[tuple[str, str]], file: str = "", explorer: str = EXPLORER) -> str:
+    """A table of an explorer, or a file of it: `file` is its name, such as "tableau.csv"."""
+    path = f"{explorer}/{file}" if file else explorer
     return f"{path}?{urlencode(parameters)}" if parameters else path
 
 

@@ -153,6 +153,11 @@ class Reader:
         self._snapshot = self._load(self._open())
 
     @property
+    def lake(self) -> Lake:
+        """The lake of the tables."""
+        return self._lake
+
+    @property
     def snapshot(self) -> Snapshot:
         """The snapshot that is served now. A page must read this property only once."""
         return self._snapshot

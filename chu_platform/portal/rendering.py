@@ -323,6 +323,14 @@ class Renderer:
         """A table of the explorer."""
         return self._page("explorateur.html", snapshot, here="explorer", **page_of(snapshot, found))
 
+    def own_explorer(self, snapshot: Snapshot, shown: Mapping[str, Any]) -> str:
+        """A table of the explorer of exact figures."""
+        return self._page("explorateur_exact.html", snapshot, here="own", **shown)
+
+    def counting(self, snapshot: Snapshot, address: str, percent: int | None, seconds: int) -> str:
+        """That a table is being counted, and where it will be."""
+        return self._page("comptage.html", snapshot, here="own", address=address, percent=percent, seconds=seconds)
+
     def register(self, snapshot: Snapshot) -> str:
         """How complete the register of deaths is."""
         known = register_coverage(snapshot)

@@ -27,6 +27,7 @@ PUBLISHED = {
 }
 ADMITTED = {
     "kpi_query.py": "computes the rows that the gate then filters, and the limits of the data",
+    "exact_figures/cube_table.py": "counts the rows that the gate then filters",
     "committee/sql.py": "asks the gate first; the reports of the committee read for nobody: they are made by assets",
     "rights/person_in_lake.py": "looks for whom `chu erase` erases, and shows no row",
     "rights/rotate.py": "compares figures under two keys, and shows none",

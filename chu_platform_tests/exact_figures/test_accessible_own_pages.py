@@ -84,3 +84,20 @@ def assert_looks(page: Page) -> None:
         page.set_viewport_size({"width": width, "height": 800})
         assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.set_viewport_size({"width": 1280, "height": 800})
+
+
+def test_a_head_counts_consultations_between_two_days(page: Page) -> None:
+    page.goto("/mon-etablissement")
+    page.get_by_role("link", name="Croiser les chiffres exacts").click()
+    page.get_by_role("link", name="Voir le tableau").or_(page.locator("#field-axe1")).first.wait_for()
+    while page.locator("#field-axe1").count() == 0:
+        page.reload()
+    page.select_option("#field-axe1", "mois")
+    page.locator("#field-du").fill("2018-03-15")
+    page.locator("#field-au").fill("2019-06-20")
+    with page.expect_navigation():
+        page.get_by_role("button", name="Afficher").click()
+    while page.locator("table").count() == 0:
+        page.reload()
+    assert "du=2018-03-15" in page.url and page.locator("svg.chart").count() > 0
+    assert_looks(page)

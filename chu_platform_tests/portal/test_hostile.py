@@ -79,10 +79,8 @@ ODD = (
     "TOUT",
 )
 METHODS = ("POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND", "CONNECT")
-NAMES = (
-    *("x", "periode", "mesure", "region", "sexe", "age", "enquete", "q", "question", "table", "file", "sql", "x[]"),
-    *("sujet", "axe1", "axe2", "axe3", "du", "au"),
-)
+NAMES = ("x", "periode", "mesure", "region", "sexe", "age", "enquete", "q", "question", "table", "file", "sql", "x[]")
+NAMES_OF_EXPLORER = ("sujet", "axe1", "axe2", "axe3", "du", "au")
 
 
 def hostile(seed: int, count: int) -> Iterator[tuple[str, str]]:
@@ -111,7 +109,7 @@ def hostile(seed: int, count: int) -> Iterator[tuple[str, str]]:
             quote(v, errors="surrogatepass") if draw.random() < 0.9 else v.encode("ascii", "ignore").decode()
             for v in values
         ]
-        query = "&".join(f"{draw.choice(NAMES)}={v}" for v in written)
+        query = "&".join(f"{draw.choice(NAMES + NAMES_OF_EXPLORER)}={v}" for v in written)
         query = re.sub(r"[\x00-\x20\x7f]", "%20", query)
         yield ("GET" if kind < 4 else draw.choice(METHODS)), f"{draw.choice(bases)}?{query}"
 

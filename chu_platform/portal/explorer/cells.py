@@ -1,7 +1,7 @@
 """The cells of a table of the explorer: the query, as it was run, and what it found."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 from typing import Any, Final
@@ -20,7 +20,7 @@ from chu_platform.tables.duckdb_sql import sql_name, sql_text
 # Rows that a table and its files have at most.
 MAX_ROWS: Final = 50_000
 # Rows from which a page is made at most: its table and its chart.
-MAX_READ: Final = 5_000
+MAX_READ: Final = 2_000
 # From the longest: without an axis of time, a table has the longest period within its dates.
 GRAINS: Final = ("all", "year", "quarter", "month")
 # Columns of the tables of a snapshot that their declarations do not have: those of tables by year are added.
@@ -57,6 +57,7 @@ class Crossed:
     table: pa.Table
     is_cut: bool
     period: Period | None
+    _cells: dict[str, Sequence[Cell]] = field(default_factory=dict, repr=False)
 
     @cached_property
     def rows(self) -> Sequence[Mapping[str, Any]]:
@@ -66,7 +67,9 @@ class Crossed:
 
     def cells(self, measure: Measure) -> Sequence[Cell]:
         """The first rows as cells of a measure."""
-        return [as_cell(self.crossing.question, measure, row) for row in self.rows]
+        if measure.key not in self._cells:
+            self._cells[measure.key] = [as_cell(self.crossing.question, measure, row) for row in self.rows]
+        return self._cells[measure.key]
 
 
 def crossed(snapshot: Snapshot, crossing: Crossing) -> Crossed:
@@ -97,7 +100,7 @@ def _columns(crossing: Crossing) -> Sequence[str]:
         "is_comparable",
     }
     for m in crossing.measures:
-        wanted |= {m.value, m.low, m.high, *(count.column for count in m.counts)}
+        wanted |= {m.value, m.low or m.value, m.high or m.value, *(count.column for count in m.counts)}
         wanted |= {m.usual.value, m.usual.low, m.usual.high} if m.usual else set()
     first = [name for name in PERIOD if name not in of_table]
     return [*first, *(name for name in of_table if name in wanted or name in PERIOD)]

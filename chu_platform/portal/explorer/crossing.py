@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import Final
 
 from chu_platform import french
-from chu_platform.portal.addresses import MEASURE, explorer_address
+from chu_platform.portal.addresses import EXPLORER, MEASURE, explorer_address
 from chu_platform.portal.choices import UNREADABLE, Refused, single, x_of
 from chu_platform.portal.explorer.axes import INSIDE, TIME, Axis, axes_of
 from chu_platform.portal.questions import Measure, Parameter, Question
@@ -29,8 +29,8 @@ MAX_MEASURES: Final = 4
 class Crossing:
     """A table to be made: cells of a question along axes, between two dates (both included; None: not limited).
 
-    `filters` are the values of parameters of the question, as an address has them. `left_out` are measures that were
-    asked for and do not exist at the level of the table.
+    `path` is that of its explorer. `filters` are the values of parameters of the question, as an address has them.
+    `left_out` are measures that were asked for and do not exist at the level of the table.
     """
 
     question: Question
@@ -40,6 +40,7 @@ class Crossing:
     first: date | None
     last: date | None
     left_out: Sequence[Measure] = ()
+    path: str = EXPLORER
 
     def address(self, file: str = "") -> str:
         """The address of this table, or of a file of it."""
@@ -52,6 +53,7 @@ class Crossing:
                 *((name, day.isoformat()) for name, day in ((FIRST, self.first), (LAST, self.last)) if day),
             ],
             file,
+            self.path,
         )
 
     def axis_of(self, dimension: str) -> Axis | None:
@@ -59,8 +61,11 @@ class Crossing:
         return next((a for a in self.axes if a.dimension == dimension), None)
 
 
-def crossing_asked_for(snapshot: Snapshot, given: Sequence[tuple[str, str]]) -> Crossing:
-    """The table that an address asks for. Raises Refused for what does not exist or does not go together."""
+def crossing_asked_for(snapshot: Snapshot, given: Sequence[tuple[str, str]], path: str = EXPLORER) -> Crossing:
+    """The table that an address asks for. Raises Refused for what does not exist or does not go together.
+
+    `path` is that of the explorer.
+    """
     slug = next((value for name, value in given if name == SUBJECT), None) or snapshot.questions[0].slug
     question = snapshot.question(slug)
     if question is None:
@@ -73,7 +78,7 @@ def crossing_asked_for(snapshot: Snapshot, given: Sequence[tuple[str, str]]) -> 
     asked = {n: v for n, v in single(others, [SUBJECT, *AXES, FIRST, LAST, *parameters]).items() if v}
     axes = _axes(axes_of(snapshot, question), [asked[name] for name in AXES if name in asked])
     filters = {name: asked[name] for name in parameters if name in asked}
-    first, last = _day(asked.get(FIRST)), _day(asked.get(LAST))
+    first, last = day_of(asked.get(FIRST)), day_of(asked.get(LAST))
     if first and last and first > last:
         raise Refused("La première date vient après la dernière.")
     if not asked.keys() & set(AXES) and not keys:
@@ -83,7 +88,7 @@ def crossing_asked_for(snapshot: Snapshot, given: Sequence[tuple[str, str]]) -> 
     there = question.measures_at(_level(snapshot, question, axes, filters))
     measures = [m for m in there if m.key in wanted] or there[:1]
     left_out = [m for m in question.measures if m.key in wanted and all(m.key != t.key for t in there)]
-    return Crossing(question, measures, axes, filters, first, last, left_out)
+    return Crossing(question, measures, axes, filters, first, last, left_out, path)
 
 
 def conditions(snapshot: Snapshot, crossing: Crossing) -> tuple[Sequence[str], dict[str, object]]:
@@ -98,9 +103,9 @@ def conditions(snapshot: Snapshot, crossing: Crossing) -> tuple[Sequence[str], d
         else:
             found.append(axis.where)
             if given:
-                condition, value = _within(axis, parameter, given)
+                condition, code = _within(axis, parameter, given)
                 found.append(condition)
-                values[parameter.name] = value
+                values[parameter.name] = code
     if axis := crossing.axis_of(TIME):
         found.append(axis.where)
     for name, condition, day in (
@@ -148,7 +153,7 @@ def _level(snapshot: Snapshot, question: Question, axes: Sequence[Axis], filters
     return x_of(snapshot, question, {k: v for k, v in filters.items() if k == parameter.name})["level"]
 
 
-def _within(axis: Axis, parameter: Parameter, given: str) -> tuple[str, object]:
+def _within(axis: Axis, parameter: Parameter, given: str) -> tuple[str, str]:
     """The condition of the values of an axis that a filter of its dimension keeps, and the value of its parameter."""
     parts = given.split(parameter.separator, len(parameter.columns) - 1)
     if len(parts) != len(parameter.columns):
@@ -170,7 +175,8 @@ def _within(axis: Axis, parameter: Parameter, given: str) -> tuple[str, object]:
     return f"code IN (SELECT {sql_name(key)} FROM {sql_name(table)} WHERE {inside})", code
 
 
-def _day(written: str | None) -> date | None:
+def day_of(written: str | None) -> date | None:
+    """A date of an address. Raises Refused for what is none."""
     if written is None:
         return None
     try:

@@ -6,6 +6,7 @@ from typing import Final
 import pyarrow as pa
 
 from chu_platform import french
+from chu_platform.portal.addresses import EXPLORER
 from chu_platform.portal.charts import drawing, grammar
 from chu_platform.portal.charts.drawing import WIDE
 from chu_platform.portal.choices import Refused
@@ -26,9 +27,11 @@ def file_of(snapshot: Snapshot, found: Crossed, name: str) -> File:
     if name == f"{TABLE}.parquet":
         return File(f"{slug}-{name}", PARQUET, as_parquet(_declared(found)))
     if name == f"{CHART}.svg" and (chart := drawn(found)[0]):
-        version = snapshot.versions.get(found.crossing.question.table.name)
+        is_exact = found.crossing.path != EXPLORER
+        version = None if is_exact else snapshot.versions.get(found.crossing.question.table.name)
         head = (f"{found.crossing.question.short} – {title_of(found)}", "")
-        source = "Indicateurs du groupe hospitalier, données publiées"
+        origin = "chiffres exacts, à ne pas diffuser" if is_exact else "données publiées"
+        source = f"Indicateurs du groupe hospitalier, {origin}"
         if version:
             source += f", version {version.number} du {french.day(version.committed.date())}"
         foot = (f"{source} (table {found.crossing.question.table.name}).", found.crossing.question.caution)

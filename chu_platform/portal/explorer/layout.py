@@ -28,25 +28,31 @@ WHOLE: Final = "Ensemble"
 Columns = Sequence[tuple[str, bool]]
 
 
-def tabled(found: Crossed) -> tuple[Columns, Sequence[TableRow]]:
-    """Columns and rows: the figures of several measures side by side, or those of the values of the last axis."""
+def tabled(found: Crossed) -> tuple[Columns, Sequence[TableRow], bool]:
+    """Columns, the first rows, and whether there are more.
+
+    The columns are the figures of several measures side by side, or those of the values of the last axis.
+    """
     axes, measures = found.crossing.axes, found.crossing.measures
     values = {axes[-1].value(row): axes[-1].named(row) for row in found.rows} if axes else {}
     if len(axes) > 1 and len(measures) == 1 and len(values) <= MAX_COLUMNS:
-        return _spread(found, _displayed(found, measures[0]), values)
+        columns, rows = _spread(found, _displayed(found, measures[0]), values)
+        return columns, rows[:MAX_SHOWN], len(rows) > MAX_SHOWN or found.table.num_rows > len(found.rows)
     first = " · ".join(axis.label for axis in axes) or WHOLE
-    columns: list[tuple[str, bool]] = [(first, False)]
-    rows: list[TableRow] = [[named(axes, row) or WHOLE] for row in found.rows]
+    columns = [(first, False)]
+    rows = [[named(axes, row) or WHOLE] for row in found.rows[:MAX_SHOWN]]
     for measure in (_displayed(found, m) for m in measures):
         new = [n for n, column in enumerate(columns_of(measure, first)) if n and column not in columns]
         columns += [columns_of(measure, first)[n] for n in new]
-        for row, cell in zip(rows, found.cells(measure), strict=True):
+        for row, cell in zip(rows, found.cells(measure), strict=False):
             figures = row_of(measure, "", cell)
             row += [figures[n] for n in new]
-    return columns, rows
+    return columns, rows, found.table.num_rows > MAX_SHOWN
 
 
-def _spread(found: Crossed, measure: Measure, values: Mapping[tuple[Any, ...], str]) -> tuple[Columns, list[TableRow]]:
+def _spread(
+    found: Crossed, measure: Measure, values: Mapping[tuple[Any, ...], str]
+) -> tuple[list[tuple[str, bool]], list[TableRow]]:
     *rest, last = found.crossing.axes
     cells: dict[str, dict[tuple[Any, ...], Cell]] = {}
     for row, cell in zip(found.rows, found.cells(measure), strict=True):
@@ -112,7 +118,7 @@ def _course(found: Crossed, measure: Measure, axes: Sequence[Axis], cells: Seque
         there = [course.get(p) for p in periods]
         masked = [n for n, cell in enumerate(there) if cell and cell.masked]
         apart = [n for n, cell in enumerate(there) if cell and (cell.partial or cell.comparable is False)]
-        series.append(Series(name, role, [cell and cell.value for cell in there], masked, apart))
+        series.append(Series(name, role, [cell.value if cell else None for cell in there], masked, apart))
     labels, ticks = [p.label for p in periods], [_tick(p) for p in periods]
     return series_chart(title, unit, measure.decimals, labels, series, ticks=ticks), note
 

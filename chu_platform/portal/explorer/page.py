@@ -1,11 +1,10 @@
 """The page of a table of the explorer: its form, its table, its chart, its query."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
 from chu_platform import french
-from chu_platform.portal.addresses import EXPLORER
 from chu_platform.portal.cells import label_of, relation
 from chu_platform.portal.charts.grammar import both
 from chu_platform.portal.choices import Field, options
@@ -13,7 +12,7 @@ from chu_platform.portal.explorer.axes import TIME, axes_of
 from chu_platform.portal.explorer.cells import GRAINS, MAX_ROWS, Crossed
 from chu_platform.portal.explorer.crossing import AXES, FIRST, LAST, SUBJECT, Crossing, conditions
 from chu_platform.portal.explorer.files import CHART, TABLE
-from chu_platform.portal.explorer.layout import MAX_SHOWN, drawn, tabled, title_of
+from chu_platform.portal.explorer.layout import drawn, tabled, title_of
 from chu_platform.portal.readable_periods import GRAINS as GRAIN_LABELS
 from chu_platform.portal.reader import Snapshot
 
@@ -21,20 +20,16 @@ NONE: Final = ("", [("", "Aucun")])
 NO_FILTER: Final = ("", [("", "Sans filtre")])
 
 
-def page_of(snapshot: Snapshot, found: Crossed) -> Mapping[str, Any]:
-    """What the template shows of a table."""
+def shown_of(found: Crossed, address: Callable[[str], str]) -> Mapping[str, Any]:
+    """What the template shows of a table without its form; `address` is that of the table or of a file of it."""
     crossing = found.crossing
-    columns, rows = tabled(found)
+    columns, rows, is_cut = tabled(found)
     chart, note = drawn(found)
     return {
         "crossing": crossing,
         "question": crossing.question,
         "title": title_of(found),
-        "about": _about(found),
-        "action": EXPLORER,
-        "subjects": _subjects(snapshot, crossing),
-        "axes": _axes(snapshot, crossing),
-        "filters": _filters(snapshot, found),
+        "action": crossing.path,
         "measures": [
             (m.key, m.label, any(m.key == c.key for c in crossing.measures)) for m in crossing.question.measures
         ],
@@ -43,21 +38,34 @@ def page_of(snapshot: Snapshot, found: Crossed) -> Mapping[str, Any]:
             for name, label, day in ((FIRST, "Du", crossing.first), (LAST, "au", crossing.last))
         ],
         "columns": columns,
-        "rows": rows[:MAX_SHOWN],
-        "row_count": len(rows),
+        "rows": rows,
+        "is_cut": is_cut,
         "cell_count": found.table.num_rows,
         "cut_at": MAX_ROWS if found.is_cut else None,
         "chart": both(chart, CHART) if chart else None,
         "chart_title": chart.title if chart else "",
         "chart_note": note,
-        "elsewhere": [] if rows else _published(snapshot, crossing),
         "downloads": [
-            (crossing.address(f"{TABLE}.csv"), "CSV", False),
-            (crossing.address(f"{TABLE}.parquet"), "Parquet", False),
-            *([(crossing.address(f"{CHART}.svg"), "SVG", True)] if chart else []),
+            (address(f"{TABLE}.csv"), "CSV", False),
+            (address(f"{TABLE}.parquet"), "Parquet", False),
+            *([(address(f"{CHART}.svg"), "SVG", True)] if chart else []),
         ],
-        "permalink": crossing.address(),
+        "permalink": address(""),
         "sql": found.query.text,
+    }
+
+
+def page_of(snapshot: Snapshot, found: Crossed, subjects: Field | None = None) -> Mapping[str, Any]:
+    """What the template shows of a table of a question; `subjects` are those that can be chosen, if not all are."""
+    crossing = found.crossing
+    return {
+        **shown_of(found, crossing.address),
+        "about": _about(found),
+        "subjects": subjects or _subjects(snapshot, crossing),
+        "axes": _axes(snapshot, crossing),
+        "filters": _filters(snapshot, found),
+        "codes": [],
+        "elsewhere": [] if found.rows else _published(snapshot, crossing),
         "version": snapshot.versions.get(crossing.question.table.name),
     }
 
@@ -95,16 +103,20 @@ def _subjects(snapshot: Snapshot, crossing: Crossing) -> Field:
 
 
 def _axes(snapshot: Snapshot, crossing: Crossing) -> Sequence[Field]:
-    """The lists of axes, grouped by dimension."""
     labels = {TIME: "Temps", **{p.name: p.label for p in crossing.question.parameters}}
+    known = [(labels[axis.dimension], axis.name, axis.label) for axis in axes_of(snapshot, crossing.question)]
+    return axis_fields(known, [axis.name for axis in crossing.axes])
+
+
+def axis_fields(known: Sequence[tuple[str, str, str]], chosen: Sequence[str]) -> Sequence[Field]:
+    """The lists of axes: `known` are the dimension, name and label of each."""
     groups: dict[str, list[tuple[str, str]]] = {}
-    for axis in axes_of(snapshot, crossing.question):
-        groups.setdefault(labels[axis.dimension], []).append((axis.name, axis.label))
-    chosen = [axis.name for axis in crossing.axes]
-    chosen += [""] * (len(AXES) - len(chosen))
+    for dimension, name, label in known:
+        groups.setdefault(dimension, []).append((name, label))
+    values = [*chosen, *[""] * (len(AXES) - len(chosen))]
     return [
         Field(name, f"Axe {number}", value, [NONE, *groups.items()])
-        for number, (name, value) in enumerate(zip(AXES, chosen, strict=True), 1)
+        for number, (name, value) in enumerate(zip(AXES, values, strict=True), 1)
     ]
 
 
