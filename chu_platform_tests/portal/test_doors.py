@@ -14,7 +14,7 @@ pytestmark = pytest.mark.integration
 FEWEST = 10
 MOST_INTERACTIONS = 3
 # What is written where a page asks for words.
-WORDS = {"/profil": "bretagne", "/recherche/diagnostics": "diabete", "/qualite": "hopital"}
+WORDS = {"/profil": "bretagne", "/recherche/diagnostics": "maladie", "/qualite": "bretagne"}
 # What an answer has: a figure, a table, results, or the figures of months.
 ANSWER = "#chiffre, main table, main svg.chart, main ul.results"
 
