@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, Final
 
 import duckdb
@@ -27,6 +27,7 @@ FILTER: Final = "filtre-"
 # The establishment that is asked for, by its FINESS number.
 SITE: Final = "finess"
 MEMORY: Final = "1GB"
+DAY: Final = timedelta(days=1)
 ENDS: Final = {"month": 1, "quarter": 3, "year": 12}
 
 
@@ -131,7 +132,7 @@ def as_table(catalogue: DescribedCatalogue, crossing: CubeCrossing, rows: pa.Tab
     columns = [*(column for axis in axes for column in axis.columns if axis.dimension != TIME)]
     labels = {"label": "Établissement", **{axis.name: axis.label for axis in crossing.axes}}
     described = [DescribedColumn(c, STRING, labels[c], labels[c], key=True) for c in columns]
-    rows = _with_periods(rows, crossing.axes)
+    rows = _with_periods(rows, crossing)
     shown = [("period_start", axis.label) for axis in crossing.axes if axis.grain]
     shown += [(one.measure.value, one.measure.label) for one in crossing.measures]
     described += [DescribedColumn(name, rows.schema.field(name).type, label, label) for name, label in shown]
@@ -160,17 +161,22 @@ def _axis(axis: CubeAxis) -> Axis:
     return Axis(axis.name, axis.label, axis.name, (axis.name,), "", "", {})
 
 
-def _with_periods(rows: pa.Table, axes: Sequence[CubeAxis]) -> pa.Table:
-    """The rows with the columns of periods that cells have, and none masked."""
-    time = next((axis for axis in axes if axis.grain), None)
+def _with_periods(rows: pa.Table, crossing: CubeCrossing) -> pa.Table:
+    """The rows with the columns of periods that cells have, and none masked; periods that the dates cut are partial."""
+    time = next((axis for axis in crossing.axes if axis.grain), None)
     starts: Sequence[Any] = rows[time.name].to_pylist() if time else [date.min] * rows.num_rows
     grain = time.grain if time and time.grain else "all"
+    ends = [_end(start, grain) for start in starts]
+    cut = [
+        bool(time and ((crossing.first and start < crossing.first) or (crossing.last and end > crossing.last + DAY)))
+        for start, end in zip(starts, ends, strict=True)
+    ]
     added: Mapping[str, pa.Array] = {
         "period_grain": pa.array([grain] * rows.num_rows, pa.string()),
         "period_start": pa.array(starts, pa.date32()),
-        "period_end": pa.array([_end(start, grain) for start in starts], pa.date32()),
-        "is_partial": pa.array([False] * rows.num_rows),
-        "is_masked": pa.array([False] * rows.num_rows),
+        "period_end": pa.array(ends, pa.date32()),
+        "is_partial": pa.array(cut, pa.bool_()),
+        "is_masked": pa.array([False] * rows.num_rows, pa.bool_()),
     }
     kept = rows.drop_columns([time.name]) if time else rows
     for name, values in added.items():

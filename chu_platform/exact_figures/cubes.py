@@ -20,7 +20,7 @@ from chu_platform.kpis.kpi_consultation_rate_by_establishment import kpi_consult
 from chu_platform.kpis.kpi_consultation_rate_by_professional import kpi_consultation_rate_by_professional
 from chu_platform.tables.access_policy import Purpose
 from chu_platform.tables.indicator_questions import Count, Measure
-from chu_platform.tables.spark_sql import UNKNOWN
+from chu_platform.tables.spark_sql import UNKNOWN, UNKNOWN_BAND
 from chu_platform.tables.table import Table
 
 COUNTED: Final = "un effectif est compté et non estimé : il n’a pas d’intervalle"
@@ -86,6 +86,10 @@ def _band(code: str) -> str:
     return f"try_cast(regexp_extract(min({code}), '[0-9]+') AS INT)"
 
 
+def _sex(code: str) -> str:
+    return f"CASE {code} WHEN 'F' THEN 'Femmes' WHEN 'M' THEN 'Hommes' ELSE 'Sexe inconnu' END"
+
+
 DAYS: Final = "['lundi', 'mardi', 'mercredi', 'jeudi', 'vendredi', 'samedi', 'dimanche']"
 TIME: Final = tuple(
     CubeAxis(name, label, f"CAST(date_trunc('{grain}', f.date) AS DATE)", "", grain=grain)
@@ -117,7 +121,13 @@ DIAGNOSES: Final = (
         ("diagnosis",),
     ),
 )
-AGE: Final = CubeAxis("age", "Tranche d’âge", "f.age_band", "f.age_band", order=_band("f.age_band"))
+AGE: Final = CubeAxis(
+    "age",
+    "Tranche d’âge",
+    f"CASE f.age_band WHEN '{UNKNOWN_BAND}' THEN 'âge inconnu' ELSE f.age_band END",
+    "f.age_band",
+    order=_band("f.age_band"),
+)
 PLACES: Final = (
     CubeAxis("region", "Région", "e.region_label", "e.region_key", ("establishment",)),
     CubeAxis(
@@ -212,7 +222,7 @@ CUBES: Final[Sequence[Cube]] = (
             CubeAxis("metier", "Profession", "p.profession_label", "p.profession_label", ("professional",)),
             CubeAxis("specialite", "Spécialité", "p.speciality_label", "p.speciality_key", ("professional",)),
             AGE,
-            CubeAxis("sexe", "Sexe", "s.sex", "s.sex", ("patient",)),
+            CubeAxis("sexe", "Sexe", _sex("s.sex"), "s.sex", ("patient",)),
         ),
         measures=(CONSULTATIONS, PATIENTS),
         joins={
@@ -227,7 +237,7 @@ CUBES: Final[Sequence[Cube]] = (
         short="Tous les séjours, entre deux dates",
         fact=fact_hospitalisation,
         guard=fact_hospitalisation,
-        axes=(*TIME, WEEKDAY, *DIAGNOSES, *PLACES, AGE, CubeAxis("sexe", "Sexe", "f.sex", "f.sex")),
+        axes=(*TIME, WEEKDAY, *DIAGNOSES, *PLACES, AGE, CubeAxis("sexe", "Sexe", _sex("f.sex"), "f.sex")),
         measures=(
             _count("sejours", "Séjours", "séjours", "count(*)", "events"),
             PATIENTS,

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
+from chu_platform import french
 from chu_platform.access.gate import Denied, Gate, Request, establishment_key, own_sites
 from chu_platform.exact_figures.cube_table import (
     FILTER,
@@ -238,10 +239,10 @@ def _form(crossing: CubeCrossing) -> Mapping[str, Any]:
     ]
     site = [(SITE, "Numéro FINESS (sans F)", crossing.site)] if cube.site else []
     dates = " ".join(
-        f"{word} {day.isoformat()}" for word, day in (("du", crossing.first), ("au", crossing.last)) if day
+        f"{word} {french.day(day)}" for word, day in (("du", crossing.first), ("au", crossing.last)) if day
     )
     return {
-        "about": dates or "Toutes les dates",
+        "about": french.capital(dates) or "Toutes les dates",
         "axes": axis_fields(known, [axis.name for axis in crossing.axes]),
         "filters": [],
         "codes": [*site, *codes],
