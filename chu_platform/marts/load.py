@@ -44,6 +44,10 @@ from chu_platform.tables.table import Zone
 LOCK: Final = 75_000_075
 # A reader who holds the former edition is not waited for: the next load removes it.
 REMOVAL_TIMEOUT: Final = "5s"
+# A transaction that keeps one snapshot (REPEATABLE READ) would find the new tables by their names, but none of their
+# rows: it is ended, so that it gets an error instead.
+END_SNAPSHOTS: Final = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND state = 'idle in transaction' AND backend_xmin IS NOT NULL"""
 
 
 class OtherCells(ChuError):
@@ -265,6 +269,7 @@ def _show(connection: Connection, edition: Edition, content: str, tables: Sequen
                 "VALUES (%s, %s, %s, %s, %s, now())",
                 (edition.number, edition.date, content, sum(t.rows for t in tables), time.monotonic() - begun),
             )
+            cursor.execute(END_SNAPSHOTS)
         except BaseException:
             cursor.execute("ROLLBACK")
             raise

@@ -314,15 +314,25 @@ def test_a_load_that_ends_anywhere_leaves_the_former_edition(served: Served, mon
                 load_marts(served.settings, served.lake, lambda _: None, force=True)
         assert {r: served.rows("bi-server", f"SELECT count(*) FROM {r}") for r in PUBLIC_SAMPLE} == before
         assert served.rows("head-large", f"SELECT * FROM direction.{TABLE} ORDER BY 1, 2") == exact
-    with served.as_("bi-server") as reader:
-        # A reader within a transaction sees one edition, and the load does not wait for it for ever.
-        with reader.cursor() as cursor:
-            cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
-        first = rows(reader, "SELECT count(*) FROM publie.kpi_mortality")
+    # One who reads the former edition is not waited for; one snapshot of both editions is an error, never empty.
+    with (
+        served.as_("bi-server") as reader,
+        served.as_("head-large") as other,
+        reader.cursor() as cursor,
+        other.cursor() as snapshot,
+    ):
+        cursor.execute("BEGIN")
+        cursor.execute("SELECT count(*) FROM publie.kpi_mortality")
+        first = cursor.fetchall()
+        snapshot.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        snapshot.execute("SELECT count(*) FROM publie.kpi_mortality")
         lines: list[str] = []
         loaded = load_marts(served.settings, served.lake, lines.append, force=True)
         assert len(loaded.tables) > 10 and any("somebody still reads" in line for line in lines)
-        assert rows(reader, "SELECT count(*) FROM publie.kpi_mortality") == first
+        cursor.execute("SELECT count(*) FROM publie.kpi_mortality")
+        assert cursor.fetchall() == first
+        with pytest.raises(psycopg2.OperationalError):
+            snapshot.execute("SELECT count(*) FROM publie.kpi_mortality")
     again = load_marts(served.settings, served.lake, lambda _: None)
     assert again.tables == [] and again.edition == loaded.edition
     load_marts(served.settings, served.lake, lambda _: None, force=True)
