@@ -29,7 +29,8 @@ RESERVED: Final = ("day", "week", "month", "quarter", "year", "metric_time")
 def semantic_description() -> str:
     """The description of all marts, as a text in YAML."""
     documents = [_calendar(), *_models(), *_metrics()]
-    return yaml.safe_dump_all(documents, allow_unicode=True, sort_keys=False, width=120)
+    text: str = yaml.safe_dump_all(documents, allow_unicode=True, sort_keys=False, width=120)
+    return text
 
 
 def _calendar() -> Document:
