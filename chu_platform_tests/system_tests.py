@@ -86,6 +86,11 @@ PARTS: Final = (
         ),
     ),
     Part(
+        "marts",
+        "the marts on Debian's PostgreSQL over TLS, by psql and ODBC as each role; killed loads",
+        _pytest("chu_platform_tests/marts/test_deployed_marts.py"),
+    ),
+    Part(
         "cluster",
         "both engines make the same tables, Spark as a cluster of two workers; then without a shared disk",
         (

@@ -53,6 +53,17 @@ def test_every_service_is_hardened(services: dict[str, dict[str, Any]]) -> None:
         assert all(str(p).startswith("127.0.0.1:") for p in service.get("ports", [])), name
 
 
+def test_the_server_of_the_marts_is_hardened_and_reached_by_tls_only() -> None:
+    found = yaml.safe_load((DOCKER / "compose.marts.yaml").read_text())["services"]
+    assert found.keys() == {"marts", "code"}
+    marts = found["marts"]
+    assert marts["read_only"] and marts["cap_drop"] == ["ALL"] and marts["healthcheck"]["test"][0] == "CMD"
+    assert "ssl=on" in marts["command"] and "log_statement=all" in marts["command"]
+    lines = (DOCKER / "marts_hba.conf").read_text().splitlines()
+    kinds = {line.split()[0] for line in lines if line and not line.startswith("#")}
+    assert kinds == {"local", "hostssl"} and not any("trust" in line for line in lines)
+
+
 def test_only_services_that_need_a_secret_or_the_data_have_it(services: dict[str, dict[str, Any]]) -> None:
     having = {
         s: {n for n, d in services.items() if s in d.get("secrets", [])}
