@@ -531,7 +531,8 @@ def with_what_follows(
     run = first_run(tables)
     if not {*unit.tables} <= {*run.tables}:
         return request
-    return run.request(request.run_key, REPORTS_LAST if len(run.tables) == len(tables) else ())
+    more = REPORTS_LAST if len(run.tables) == len(tables) else ()
+    return run.request(request.run_key, more, settings.marts)
 
 
 @dg.sensor(

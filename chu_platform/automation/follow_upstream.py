@@ -48,7 +48,7 @@ def evaluate(instance: dg.DagsterInstance, settings: Settings) -> tuple[dg.RunRe
     if found.tables:
         run = first_run(found.tables)
         is_last = len(run.tables) == len(found.tables)
-        return run.request(_run_key(state, run.tables), REPORTS_LAST if is_last else ()), ""
+        return run.request(_run_key(state, run.tables), REPORTS_LAST if is_last else (), settings.marts), ""
     told = "; ".join(waiting[:MAX_LISTED])
     if since := _reports_older_than(instance, state):
         return dg.RunRequest(f"reports:{since:.3f}", job_name=REPORTS.name), told

@@ -14,6 +14,8 @@ from chu_platform.automation.jobs import assets_of, tables_beside
 from chu_platform.catalogue import catalogue
 from chu_platform.graph.asset_keys import key_of
 from chu_platform.graph.assets import partition_range_tags
+from chu_platform.graph.mart_asset import KEY as MART_KEY
+from chu_platform.marts.content import every_mart_table
 from chu_platform.tables.partitions import PARTITION_SCHEMES, PartitionScheme
 from chu_platform.tables.table import Layer, Table
 
@@ -26,7 +28,8 @@ def following_job_name(partition_scheme: PartitionScheme | None) -> str:
 FOLLOWING: Final = [
     dg.define_asset_job(
         following_job_name(partition_scheme),
-        selection=assets_of([t for t in tables_beside(partition_scheme) if not t.in_editions]),
+        selection=assets_of([t for t in tables_beside(partition_scheme) if not t.in_editions])
+        | dg.AssetSelection.assets(MART_KEY),
         description="What follows from changed tables, and the reports; without partitions"
         + (f" or by {partition_scheme.name}." if partition_scheme else "."),
     )
@@ -42,12 +45,18 @@ class FollowingRun:
     tables: Sequence[Table]
     partition_scheme: PartitionScheme | None
 
-    def request(self, run_key: str | None, more: Sequence[Table] = ()) -> dg.RunRequest:
-        """The request of the run, which also makes `more` tables without partitions."""
+    def request(self, run_key: str | None, more: Sequence[Table] = (), marts: bool = False) -> dg.RunRequest:
+        """The request of the run, which also makes `more` tables without partitions.
+
+        If there are `marts`, it loads them too when it makes a table that they hold.
+        """
+        made = [key_of(made) for t in (*self.tables, *more) for made in t.outputs]
+        if marts and any(t.table in self.tables for t in every_mart_table()):
+            made.append(MART_KEY)
         return dg.RunRequest(
             run_key,
             job_name=following_job_name(self.partition_scheme),
-            asset_selection=[key_of(made) for t in (*self.tables, *more) for made in t.outputs],
+            asset_selection=made,
             tags=partition_range_tags(self.partition_scheme.every() if self.partition_scheme else None),
         )
 

@@ -158,5 +158,5 @@ def reader_address(settings: Settings) -> str:
 
 
 def embedded_answers(settings: Settings, seconds: float) -> bool:
-    """Whether the embedded server answers readers within a number of seconds."""
-    return server_answers(f"postgresql://{HOST}:{settings.marts_port}/{DATABASE}", seconds)
+    """Whether the embedded server answers within a number of seconds."""
+    return server_answers(embedded_marts(settings).url(DATABASE), seconds)

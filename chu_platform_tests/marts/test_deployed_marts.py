@@ -80,14 +80,21 @@ class Server:
             "--no-sync",
             f"--pwfile={folder / 'password'}",
         ]
-        command = [BINARIES[-1] / "initdb", "--username=chu", "--encoding=UTF8", *auth, f"--pgdata={folder / 'data'}"]
+        command: list[str | Path] = [
+            BINARIES[-1] / "initdb",
+            "--username=chu",
+            "--encoding=UTF8",
+            *auth,
+            f"--pgdata={folder / 'data'}",
+        ]
         subprocess.run(as_server(command), check=True, capture_output=True, cwd="/")
         self.process = self.start()
         self.psql("chu", "CREATE DATABASE chu_marts", SUPERUSER_PASSWORD, "postgres", f"host={folder}")
 
     def start(self) -> "subprocess.Popen[bytes]":
-        command = [BINARIES[-1] / "postgres", "-D", self.folder / "data", *deployed_options(self.folder, self.port)]
-        self.process = subprocess.Popen(as_server(command), cwd="/", stderr=subprocess.DEVNULL)
+        program: list[str | Path] = [BINARIES[-1] / "postgres", "-D", self.folder / "data"]
+        program += deployed_options(self.folder, self.port)
+        self.process = subprocess.Popen(as_server(program), cwd="/", stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             ready = [str(BINARIES[-1] / "pg_isready"), "-q", "-h", HOST, "-p", str(self.port)]

@@ -1,6 +1,10 @@
 """The marts on a real server: each role reads what the lake holds for it and no more, and a load is whole or not."""
 
 import json
+import os
+import subprocess
+import sys
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
@@ -8,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import psycopg2
 import pytest
 import yaml
@@ -15,17 +20,22 @@ from deltalake import DeltaTable
 
 from chu_platform.access.gate import Gate
 from chu_platform.access.journal import Journal
+from chu_platform.automation.following import FollowingRun
 from chu_platform.errors import ChuError
+from chu_platform.graph.mart_asset import CHECK, KEY
 from chu_platform.identity.accounts import Accounts
 from chu_platform.identity.principal import Held
 from chu_platform.indicators.small_cells import mask_small_cells
 from chu_platform.kpis.kpi_consultation_rate_by_establishment import kpi_consultation_rate_by_establishment
+from chu_platform.kpis.kpi_deaths_by_region import kpi_deaths_by_region
 from chu_platform.marts import load as loading
 from chu_platform.marts.content import Mart, mart_tables
 from chu_platform.marts.load import follow_in_marts, load_marts
-from chu_platform.marts.schema import view_name
+from chu_platform.marts.roles import new_password
+from chu_platform.marts.schema import swap_sql, view_name
 from chu_platform.marts.semantics import semantic_description
-from chu_platform.marts.server import embedded_marts
+from chu_platform.marts.server import embedded_answers, embedded_marts
+from chu_platform.settings import Settings
 from chu_platform.tables.access_policy import Profile, Purpose
 from chu_platform_tests.marts.served import EXACT, NEXT_YEAR, Served, rows, settings_of, two_sites
 from chu_platform_tests.pipeline.home import Home
@@ -251,16 +261,10 @@ def test_a_login_ends_with_its_account_and_with_its_grant(served: Served) -> Non
     accounts.add("leaving", Held(Profile.HEAD, Purpose.STEERING, NEXT_YEAR, frozenset(served.sites)))
     assert "leaving" not in {login.name for login in follow_in_marts(served.settings)}
     with pytest.raises(ChuError, match="there is no account nobody"), served.owner() as owner:
-        loading_password(served, owner, "nobody")
+        new_password(served.settings, owner, "nobody")
     accounts.add("chu", Held(Profile.PUBLIC, Purpose.INFORMATION, NEXT_YEAR))
     with pytest.raises(ChuError, match="reserved"), served.owner() as owner:
-        loading_password(served, owner, "chu")
-
-
-def loading_password(served: Served, connection: Any, name: str) -> str:
-    from chu_platform.marts.roles import new_password
-
-    return new_password(served.settings, connection, name)
+        new_password(served.settings, owner, "chu")
 
 
 def test_passwords_are_kept_nowhere_and_queries_are_logged(served: Served) -> None:
@@ -293,8 +297,6 @@ def test_a_load_that_ends_anywhere_leaves_the_former_edition(served: Served, mon
         return run
 
     def half_of_the_swap() -> Iterator[str]:
-        from chu_platform.marts.schema import swap_sql
-
         yield from list(swap_sql())[:3]
         raise Ended
 
@@ -376,6 +378,27 @@ def test_a_port_that_is_taken_is_named(made: Home, tmp_path: Path, served: Serve
         load_marts(settings, made.lake, lambda _: None)
 
 
+def test_runs_that_follow_a_changed_table_load_the_marts_if_there_are_any() -> None:
+    run = FollowingRun([EXACT], None)
+    assert KEY in (run.request("key", marts=True).asset_selection or ())
+    assert KEY not in (run.request("key").asset_selection or ())
+    others = FollowingRun([kpi_deaths_by_region.exact], None)
+    assert KEY not in (others.request("key", marts=True).asset_selection or ())
+
+
+def test_the_embedded_server_runs_as_long_as_its_process(tmp_path: Path) -> None:
+    """`chu serve` starts this process, and looks whether it answers."""
+    settings = Settings(home=tmp_path, marts=True, marts_port=free_port())
+    home = {"CHU_HOME": str(tmp_path), "CHU_MARTS": "1", "CHU_MARTS_PORT": str(settings.marts_port)}
+    process = subprocess.Popen([sys.executable, "-m", "chu_platform.marts"], env=os.environ | home)
+    deadline = time.monotonic() + 120
+    while not embedded_answers(settings, 2):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.1)
+    process.terminate()
+    assert process.wait(60) == 130 and not embedded_answers(settings, 2)
+
+
 def test_the_asset_is_skipped_visibly_and_the_commands_work(made: Home, served: Served, tmp_path: Path) -> None:
     # A home of its own with the lake, the accounts and the server of the others.
     environment = {"CHU_LAKE": str(made.lake.root), "CHU_MARTS_PORT": str(served.settings.marts_port)}
@@ -389,9 +412,9 @@ def test_the_asset_is_skipped_visibly_and_the_commands_work(made: Home, served: 
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"serving/marts: edition 1 of {date.today()}" in done.stdout or "is loaded already" in done.stdout
     with home.instance() as instance:
-        event = instance.get_latest_materialization_event(loading_key())
+        event = instance.get_latest_materialization_event(KEY)
         assert event is not None
-        checks = instance.event_log_storage.get_latest_asset_check_execution_by_key([check_key()])
+        checks = instance.event_log_storage.get_latest_asset_check_execution_by_key([dg.AssetCheckKey(KEY, CHECK.name)])
         assert [c.status.value for c in checks.values()] == ["SUCCEEDED"]
     status = on.chu("marts", "status")
     assert "login    head-large: public, head" in status.stdout and "edition 1 of" in status.stdout
@@ -408,17 +431,3 @@ def test_the_asset_is_skipped_visibly_and_the_commands_work(made: Home, served: 
 
 
 NEW_HEAD = ("--profile", "head", "--purpose", "steering", "--expires", str(NEXT_YEAR), "--establishment")
-
-
-def loading_key() -> Any:
-    from chu_platform.graph.mart_asset import KEY
-
-    return KEY
-
-
-def check_key() -> Any:
-    import dagster as dg
-
-    from chu_platform.graph.mart_asset import CHECK, KEY
-
-    return dg.AssetCheckKey(KEY, CHECK.name)
