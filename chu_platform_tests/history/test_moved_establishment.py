@@ -108,7 +108,8 @@ def moved(made: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Move
             f"""
             SELECT id FROM ({STAYS.format(file=pack / STAY_FILE)}) JOIN organisation USING (id)
             WHERE region NOT IN ('93', 'inconnu') AND id <> ? GROUP BY id
-            ORDER BY least(count(*) FILTER (is_before), count(*) FILTER (NOT is_before)) DESC, id LIMIT 1
+            ORDER BY least(count(*) FILTER (is_before), count(*) FILTER (NOT is_before)) DESC,
+                     count(*) FILTER (NOT is_before) DESC, id LIMIT 1
             """,
             [establishment],
         ).fetchall()[0][0]
