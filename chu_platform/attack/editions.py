@@ -3,9 +3,9 @@
 from chu_platform.attack.complements import differences
 from chu_platform.attack.figures import Figure, Figures, finding
 from chu_platform.attack.findings import Finding, Result
-from chu_platform.attack.intervals import Contradiction
 from chu_platform.attack.knowledge import Knowledge
 from chu_platform.attack.null_space import determined
+from chu_platform.attack.programs import Contradiction
 from chu_platform.attack.system import System, build
 
 

@@ -13,7 +13,8 @@ from chu_platform.attack.figures import Cell, Figure, Figures
 from chu_platform.attack.groups import NO_CATEGORY, Group, groups_of, is_by_diagnosis
 from chu_platform.attack.hierarchies import UNKNOWN, Hierarchies, Place
 from chu_platform.attack.inputs import CONSULTATIONS, PLACES, Inputs
-from chu_platform.attack.intervals import Contradiction, Intervals
+from chu_platform.attack.intervals import Intervals
+from chu_platform.attack.programs import Contradiction
 from chu_platform.attack.system import System, build, true_values
 
 

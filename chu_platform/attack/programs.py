@@ -1,6 +1,6 @@
 """Linear programs that the solver (HiGHS) keeps: with another goal, it goes on from the last solution."""
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,9 +35,15 @@ class Program:
         program.a_matrix_.start_ = matrix.indptr.astype(np.int32)
         program.a_matrix_.index_ = matrix.indices.astype(np.int32)
         program.a_matrix_.value_ = matrix.data
-        self._solver = highspy.Highs()
+        self._solver: Any = highspy.Highs()  # type: ignore[no-untyped-call]
         # Presolving takes longer than it saves, and forgets the last solution.
-        options = {"output_flag": False, "presolve": "off", "solver": "simplex", "simplex_strategy": 0, "threads": 1}
+        options: dict[str, Any] = {
+            "output_flag": False,
+            "presolve": "off",
+            "solver": "simplex",
+            "simplex_strategy": 0,
+            "threads": 1,
+        }
         for name, value in options.items():
             self._solver.setOptionValue(name, value)
         self._solver.passModel(program)
