@@ -151,8 +151,8 @@ PARTS: Final = (
     ),
     Part(
         "readers",
-        "every table of a lake by Polars, delta-rs, DuckDB and Spark, before and after maintenance, and in copies",
-        _pytest("chu_platform_tests/readers/test_whole_lake.py"),
+        "every table of a lake by Polars, delta-rs, DuckDB and Spark, before and after maintenance; the token of Spark",
+        _pytest("chu_platform_tests/readers/test_whole_lake.py", "chu_platform_tests/engine/test_spark_token.py"),
         java=True,
     ),
     Part(
@@ -180,7 +180,11 @@ PARTS: Final = (
     Part(
         "erasure",
         "a patient is erased, and the lake is as without the patient; the key is rotated, and the figures are the same",
-        _pytest("chu_platform_tests/rights/test_erasure.py", "chu_platform_tests/rights/test_rotation.py"),
+        _pytest(
+            "chu_platform_tests/rights/test_erasure.py",
+            "chu_platform_tests/rights/test_rotation.py",
+            "chu_platform_tests/rights/test_upgraded_key.py",
+        ),
     ),
     Part(
         "killed-erasures",
