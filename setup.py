@@ -58,7 +58,7 @@ setup(
         "XlsxWriter>=3.2",
         "numpy>=2",
         "scipy>=1.14",
-        # The same solver as in scipy, which keeps its solution: docs/decisions/0076-attacks-that-end.md. 1.16 prints
+        # The same solver as in scipy, which keeps its solution: docs/decisions/0076-parts-of-a-system.md. 1.16 prints
         # its name to the standard output of each process.
         "highspy>=1.12,<1.16",
         # Not imported here: PySpark 4.2 wants it, below 3.

@@ -32,7 +32,7 @@ _MAX_PASSES: Final = 200
 # Unknowns of the components that are solved together; a larger component is solved alone.
 _BATCH: Final = 20_000
 # Entries of the rows around a figure: first few, then more.
-_NEARBY: Final = (2000, 16_000)
+_NEARBY: Final = (12_000, 60_000)
 
 
 @dataclass
