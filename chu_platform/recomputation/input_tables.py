@@ -33,6 +33,7 @@ from chu_platform.sources.consultation import consultation
 from chu_platform.sources.diagnostic import diagnostic
 from chu_platform.sources.esatis48h_mco import esatis48h_mco
 from chu_platform.sources.esatisca_mco import esatisca_mco
+from chu_platform.sources.etablissement_sante import etablissement_sante
 from chu_platform.sources.hospitalisations import hospitalisations
 from chu_platform.sources.patient import patient
 from chu_platform.sources.professionnel_de_sante import professionnel_de_sante
@@ -62,7 +63,15 @@ INPUTS: Final[Mapping[InputSet, Inputs]] = {
         (create_deaths, create_mortality),
     ),
     InputSet.PLACES: Inputs(
-        (patient, consultation, activite_professionnel_sante, etablissement_sante_history, department),
+        # The lines of a trace are those of the delivered register; the figures follow from its history.
+        (
+            patient,
+            consultation,
+            activite_professionnel_sante,
+            etablissement_sante,
+            etablissement_sante_history,
+            department,
+        ),
         (create_patients, create_consultations, create_organisations),
     ),
     InputSet.PROFESSIONS: Inputs(

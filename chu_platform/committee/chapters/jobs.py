@@ -48,6 +48,7 @@ JOBS: Final = {
     "read_files_by_year": "lit les fichiers arrivés des tables par campagne (e-Satis, qualité)",
     "reports": "refait les tables sur la plateforme : contrôles, registre des livraisons, lignage",
     "release": "publie l’édition suivante des indicateurs, après sa porte de contrôle",
+    "marts": "charge chaque édition, et les chiffres exacts des profils, dans la base PostgreSQL des outils du groupe",
     "maintenance": "compacte, ordonne (Z-order) et purge les tables selon leurs seuils",
     "follow": "fait ce qui suit d’un changement, tables sans partition, puis les rapports",
     "follow_by_month": "fait ce qui suit d’un changement, tables par mois",
