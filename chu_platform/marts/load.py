@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
 
-import adbc_driver_postgresql.dbapi as adbc
 import duckdb
 import psycopg2
 import pyarrow as pa
@@ -192,6 +191,8 @@ def _fill(
     log_progress: Callable[[str], None],
 ) -> Sequence[TableLoad]:
     """Make the tables in the new schemas, and compare what they hold with the lake."""
+    import adbc_driver_postgresql.dbapi as adbc  # imports pandas
+
     _run(connection, (statement for mart in Mart for statement in tables_sql(mart)))
     found = []
     with adbc.connect(url, autocommit=True) as writing:

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import Final
 
-import adbc_driver_postgresql.dbapi as adbc
 import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812 the name of a class
 from psycopg2.extensions import parse_dsn
@@ -104,6 +103,8 @@ def connected(url: str) -> Iterator[Connection]:
 @contextmanager
 def explained() -> Iterator[None]:
     """Raise ChuError for an error of the server: what failed, and what to do."""
+    import adbc_driver_postgresql.dbapi as adbc  # imports pandas
+
     try:
         yield
     except psycopg2.OperationalError as error:

@@ -19,6 +19,7 @@ from chu_platform.portal.charts import drawing, grammar, regions
 from chu_platform.portal.charts.dots import dots
 from chu_platform.portal.charts.drawing import WIDE
 from chu_platform.portal.choices import Refused
+from chu_platform.portal.profile_satisfaction import SURVEYS
 from chu_platform.portal.questions import Question
 from chu_platform.portal.readable_periods import GRAINS
 from chu_platform.portal.reader import Snapshot
@@ -104,7 +105,12 @@ def as_csv(question: Question, rows: pa.Table) -> bytes:
 
     The columns are columns of the question's table, in its order.
     """
-    words = {**question.words, "level": {level: w.label for level, w in question.levels.items()}, **WORDS}
+    words = {
+        "survey": SURVEYS,
+        **question.words,
+        "level": {level: w.label for level, w in question.levels.items()},
+        **WORDS,
+    }
     figures = {c.name for c in question.table.columns if c.type in (DOUBLE, LONG)}
     lines = [[c.label for c in question.table.columns if c.name in rows.column_names]]
     for row in rows.to_pylist():

@@ -28,7 +28,9 @@ def test_the_documents_open_from_the_metadata_of_an_asset(read_only: Webserver) 
 def open_documents(server: Webserver) -> None:
     """Open documents by the links of assets."""
     found = links(server)
-    tables = {asset: of for asset, of in found.items() if not asset.startswith(("maintenance/", "committee/", "serving/"))}
+    tables = {
+        asset: of for asset, of in found.items() if not asset.startswith(("maintenance/", "committee/", "serving/"))
+    }
     assert all("lineage_page" in of for of in tables.values())
     for name, heading in (
         ("published/kpi_deaths_by_region", "Décès par région (publié)"),

@@ -35,7 +35,6 @@ WITHOUT_FIGURES = (
     (Profile.AUDITOR, Purpose.AUDIT),
     (Profile.OPERATOR, Purpose.OPERATION),
     (Profile.STEWARD, Purpose.DATA_QUALITY),
-    (Profile.PRACTITIONER, Purpose.CARE_QUALITY),
 )
 Asked = Mapping[str, str]
 Row = Mapping[str, Any]
@@ -193,6 +192,11 @@ def attack(own: Own, made: Home, count: int) -> None:
                 asked,
             )
             assert own.get(f"{EXPLORER}?{urlencode(asked)}", token).status in (400, 403, 404), (profile, asked)
+    # Who is bound to a professional without consultations reads those of nobody.
+    token = own.sign_in(f"attacker-unknown-{count}", Profile.PRACTITIONER, Purpose.CARE_QUALITY, professional="0" * 32)
+    for asked in random_requests(own, 7, count // 4):
+        answer = own.get(f"{EXPLORER}/tableau.parquet?{urlencode(asked)}", token)
+        assert answer.status in (400, 403, 404) or not pq.read_table(BytesIO(answer.body)).num_rows, asked
 
 
 def test_random_requests_give_parts_of_what_is_granted(own: Own, made: Home) -> None:

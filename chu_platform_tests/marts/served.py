@@ -32,9 +32,18 @@ class Served:
     sites: Sequence[str]
     passwords: dict[str, str] = field(default_factory=dict)
 
-    def add(self, name: str, profile: Profile, purpose: Purpose, *sites: str, password: bool = True) -> None:
+    def add(
+        self,
+        name: str,
+        profile: Profile,
+        purpose: Purpose,
+        *sites: str,
+        password: bool = True,
+        professional: str | None = None,
+    ) -> None:
         """Add an account, or a grant, and by default give it a password for the marts."""
-        Accounts(self.settings.accounts_folder).add(name, Held(profile, purpose, NEXT_YEAR, frozenset(sites)))
+        held = Held(profile, purpose, NEXT_YEAR, frozenset(sites), professional)
+        Accounts(self.settings.accounts_folder).add(name, held)
         if password:
             with self.owner() as connection:
                 prepare_roles(connection)

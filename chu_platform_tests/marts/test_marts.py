@@ -60,7 +60,7 @@ def served(made: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ser
         found.add("head-research", Profile.HEAD, Purpose.RESEARCH, large)
         found.add("clinician-small", Profile.CLINICIAN, Purpose.CARE_QUALITY, small)
         found.add("clinician-both", Profile.CLINICIAN, Purpose.CARE_QUALITY, large, small)
-        found.add("practitioner", Profile.PRACTITIONER, Purpose.CARE_QUALITY)
+        found.add("practitioner", Profile.PRACTITIONER, Purpose.CARE_QUALITY, professional="0" * 32)
         found.add("analyst", Profile.ANALYST, Purpose.RESEARCH)
         found.add("bi-server", Profile.PUBLIC, Purpose.INFORMATION)
         load_marts(settings, made.lake, lambda _: None)

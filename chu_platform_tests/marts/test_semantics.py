@@ -43,7 +43,7 @@ def test_every_column_of_the_marts_is_an_axis_or_a_measure(description: str) -> 
         columns = [c.name for c in table.columns]
         assert sorted(d.removeprefix("make_date(").removesuffix(", 1, 1)") for d in described) == sorted(columns)
         # Its own cell, and each axis that it shares with other tables.
-        joined = {"period_grain": "periode", "code": "rubrique", "region_code": "region"}
+        joined = {"period_grain": "periode", "code": "rubrique", "region_label": "region"}
         expected = {name for column, name in joined.items() if column in columns}
         prefix = "" if table.mart is Mart.PUBLISHED else f"{table.mart}_"
         assert {e["name"] for e in model["entities"][:-1]} == {f"{prefix}{name}" for name in expected}

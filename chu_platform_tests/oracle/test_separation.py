@@ -39,7 +39,7 @@ def imported(file: Path) -> Iterator[str]:
         ("oracle", ("oracle.", "care_database.embedded_postgres."), ()),
         (
             "recomputation",
-            ("recomputation.", "sources.", "references.", "storage.", "tables."),
+            ("recomputation.", "sources.", "references.", "history.", "storage.", "tables."),
             ("tables.spark_sql",),
         ),
     ],
@@ -47,7 +47,10 @@ def imported(file: Path) -> Iterator[str]:
 def test_imports_of_the_independent_implementations(
     package: str, allowed: tuple[str, ...], forbidden: tuple[str, ...]
 ) -> None:
-    """Neither imports the other, or the modules that make facts, indicators and masks."""
+    """Neither imports the other, or the modules that make facts, indicators and masks.
+
+    The history of a register is an input: what was delivered before cannot be computed again.
+    """
     names = {name for file in modules(package) for name in imported(file)}
     assert any(name.startswith(f"{package}.") for name in names)
     wrong = [name for name in names if not name.startswith(allowed) or (forbidden and name.startswith(forbidden))]

@@ -147,8 +147,8 @@ def test_home_has_the_questions_with_figure_trend_and_reliability(portal: Served
     # A finding in a sentence, what it is made of, and the state of its data in a line.
     assert all(1 <= len(card.all("p:not(.small, .foot)")) <= 1 and len(card.all("p.foot")) == 1 for card in cards)
     feet = [card.one("p.foot").text for card in cards]
-    assert sum(bool(re.search(r"Jusqu’au \d", foot)) for foot in feet) == len(QUESTIONS) - 1
-    assert sum(bool(re.search(r"Campagne \d{4}", foot)) for foot in feet) == 1
+    assert sum(bool(re.search(r"Jusqu’au \d", foot)) for foot in feet) == len(QUESTIONS) - 2
+    assert sum(bool(re.search(r"Campagne \d{4}", foot)) for foot in feet) == 2
     assert max(len(foot) for foot in feet) < 110
     (state,) = page.all("p.state")
     assert state.text.startswith("État des données : ") and len(state.text) < 240

@@ -235,7 +235,11 @@ def test_organisations_lie_in_a_department_and_share_professionals(connection: d
         ("nowhere", None, None, "CEDEX", None),
     ]
     columns = "identifiant_organisation VARCHAR, code_commune VARCHAR, code_postal VARCHAR, cedex VARCHAR, pays VARCHAR"
-    source(connection, "etablissement_sante", columns, [*places, places[0]])
+    source(connection, "etablissement_sante_history", columns, [*places, places[0]])
+    connection.execute(
+        "ALTER TABLE raw_etablissement_sante_history ADD COLUMN valid_from DATE DEFAULT DATE '0001-01-01'; "
+        "ALTER TABLE raw_etablissement_sante_history ADD COLUMN valid_to DATE DEFAULT DATE '9999-12-31'"
+    )
     departments = [("75", "11"), ("974", "04"), ("2A", "94"), ("2B", "94"), ("69", "84")]
     source(connection, "department", "department_code VARCHAR, region_code VARCHAR", departments)
     works = [("P", "paris"), ("P", "paris"), ("P", "cedex"), ("Q", "bastia"), ("Q", "closed")]
@@ -246,7 +250,7 @@ def test_organisations_lie_in_a_department_and_share_professionals(connection: d
         list(works),
     )
     create_organisations(connection)
-    assert found(connection, "FROM organisation ORDER BY id") == [
+    assert found(connection, "SELECT id, department, region FROM organisation ORDER BY id") == [
         ("abroad", "inconnu", "inconnu"),
         ("ajaccio", "2A", "94"),
         ("bastia", "2B", "94"),
