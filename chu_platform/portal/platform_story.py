@@ -115,7 +115,12 @@ def _stars(snapshot: Snapshot) -> Sequence[Star]:
     for fact in (by_name[name] for name in FACTS if name in by_name):
         referred = (check.refers_to for check in fact.checks if check.refers_to)
         names = dict.fromkeys(identifier.split("/")[-1] for identifier in referred)
-        dimensions = [by_name[n].label for n in names if n in by_name and by_name[n].layer is Layer.DIMENSIONS]
+        # A history has the versions of a dimension: the dimension stands for both.
+        dimensions = [
+            by_name[n].label
+            for n in names
+            if n in by_name and by_name[n].layer is Layer.DIMENSIONS and not n.endswith("_history")
+        ]
         found.append(Star(fact.label, fact.grain, dimensions))
     return found
 

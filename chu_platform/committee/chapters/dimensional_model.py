@@ -34,6 +34,7 @@ STARS: Final = (
 LINKED: Final = (Layer.DIMENSIONS, Layer.FACTS)
 # Columns by which a fact joins the calendar and the periods, which have other names there.
 CALENDAR: Final = {"date": "dim_date", "death_date": "dim_date", "period_start": "dim_period"}
+HISTORY: Final = "_history"
 BRIDGE: Final = "bridge_professional_establishment"
 FACT_WIDTH: Final = 264.0
 DIMENSION_WIDTH: Final = 230.0
@@ -103,7 +104,12 @@ def _dimensions(inputs: Inputs) -> Sequence[DescribedTable]:
 
 def _links(inputs: Inputs, table: DescribedTable) -> dict[str, str]:
     """The dimensions and facts to which a table refers, by name, with the column: it has the key of the other one."""
-    keys = {t.key[0]: t.name for t in inputs.catalogue.tables if t.layer in LINKED and len(t.key) == 1}
+    keys = {
+        t.key[0]: t.name
+        for t in inputs.catalogue.tables
+        # A history has the versions of a dimension: the dimension stands for both.
+        if t.layer in LINKED and len(t.key) == 1 and not t.name.endswith(HISTORY)
+    }
     found = {keys[c.name]: c.name for c in table.columns if c.name in keys and keys[c.name] != table.name}
     found |= {CALENDAR[c.name]: c.name for c in table.columns if c.name in CALENDAR}
     if table.layer is Layer.FACTS and "professional_key" in (c.name for c in table.columns):
