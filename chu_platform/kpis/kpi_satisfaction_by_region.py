@@ -16,10 +16,8 @@ from chu_platform.indicators.satisfaction import (
     with_score_limits,
 )
 from chu_platform.recomputation.completed_figures import recomputed_score_limits
-from chu_platform.recomputation.recomputation import InputSet, Recomputation, SourceRows
-from chu_platform.recomputation.survey_inputs import SCORE_COUNTS, SITE_KEY
-from chu_platform.sources.esatis48h_mco import esatis48h_mco
-from chu_platform.sources.esatisca_mco import esatisca_mco
+from chu_platform.recomputation.recomputation import InputSet, Recomputation
+from chu_platform.recomputation.survey_inputs import NUMERATOR_SOURCES, SCORE_COUNTS
 from chu_platform.tables.checks import none_in
 from chu_platform.tables.columns import DOUBLE, INTEGER, LONG, STRING, Column
 from chu_platform.tables.indicator_questions import Count, IndicatorQuestion, Measure, Parameter
@@ -127,10 +125,7 @@ RECOMPUTATION: Final = Recomputation(
             sum(opinions) AS recommendation_answers
         FROM cell LEFT JOIN numerator USING (year, survey, region_code) GROUP BY year, survey, region_code
         """,
-    sources=[
-        SourceRows(table, "numerator", SITE_KEY, f"SELECT row FROM numerator WHERE survey = '{survey}'")
-        for table, survey in ((esatis48h_mco, "48h_mco"), (esatisca_mco, "ca_mco"))
-    ],
+    sources=NUMERATOR_SOURCES,
     complete=recomputed_score_limits,
 )
 

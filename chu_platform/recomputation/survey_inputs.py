@@ -4,10 +4,17 @@ from typing import Final
 
 import duckdb
 
-from chu_platform.recomputation.recomputation import UNKNOWN
+from chu_platform.recomputation.recomputation import UNKNOWN, SourceRows
+from chu_platform.sources.esatis48h_mco import esatis48h_mco
+from chu_platform.sources.esatisca_mco import esatisca_mco
 
 # SQL of the text that identifies a row of either survey.
 SITE_KEY: Final = "concat_ws('|', campaign_year, finess_geo)"
+# The rows behind a score, in the results of either survey.
+NUMERATOR_SOURCES: Final = [
+    SourceRows(table, "numerator", SITE_KEY, f"SELECT row FROM numerator WHERE survey = '{survey}'")
+    for table, survey in ((esatis48h_mco, "48h_mco"), (esatisca_mco, "ca_mco"))
+]
 # Labels of overseas territories that are not a region, in lower case, without accents.
 NO_REGION: Final = "s(ain)?t[ .-]*(martin|barth)|miquelon|polynesie|caledonie|wallis|futuna|collectivite"
 # SQL of the sums over the sites of a cell, from which `recomputed_score_limits` computes.
