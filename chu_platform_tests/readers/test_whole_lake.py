@@ -19,7 +19,6 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from chu_platform.engine.engine import Engine
-from chu_platform.settings import Settings
 from chu_platform.storage.maintenance import Operation, maintain
 from chu_platform_tests.java import JAVA_OPTIONS, require_java
 from chu_platform_tests.pipeline.changes import STAYS
@@ -35,6 +34,7 @@ from chu_platform_tests.readers.delta_readers import (
 )
 from chu_platform_tests.readers.plain_reader import PlainTable, read, versions
 from chu_platform_tests.readers.snippets import DELTA_SCAN, expected_rows, printed_rows, snippets
+from chu_platform_tests.spark_engine import spark_engine
 from chu_platform_tests.storage.ageing import age
 
 pytestmark = pytest.mark.system
@@ -75,12 +75,8 @@ def delta_scan(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     """A Spark server."""
-    require_java()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("JDK_JAVA_OPTIONS", JAVA_OPTIONS)
-        engine = Engine(Settings(_env_file=None, home=tmp_path_factory.mktemp("spark"), engine="spark"))
+    with spark_engine(tmp_path_factory.mktemp("spark")) as engine:
         yield engine
-        engine.close()
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,8 @@ import pytest
 
 from chu_platform.engine.delta_operations import SparkSql
 from chu_platform.engine.engine import Engine
-from chu_platform.settings import Settings
 from chu_platform.storage.lake import Lake
-from chu_platform_tests.java import JAVA_OPTIONS, require_java
+from chu_platform_tests.spark_engine import spark_engine
 from chu_platform_tests.storage.ageing import age
 from chu_platform_tests.storage.small_table import put, rows_of, visits
 from chu_platform_tests.storage.test_maintenance import (
@@ -25,12 +24,8 @@ pytestmark = pytest.mark.system
 @pytest.fixture(scope="module")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     """One Spark server for all tests."""
-    require_java()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("JDK_JAVA_OPTIONS", JAVA_OPTIONS)
-        engine = Engine(Settings(_env_file=None, home=tmp_path_factory.mktemp("spark"), engine="spark"))
+    with spark_engine(tmp_path_factory.mktemp("spark")) as engine:
         yield engine
-        engine.close()
 
 
 @pytest.fixture
