@@ -114,6 +114,11 @@ class DescribedTable:
         return [c.name for c in self.columns if c.key]
 
     @property
+    def is_history(self) -> bool:
+        """Whether it has the versions of the members of a dimension, which is a table of its own."""
+        return self.layer is Layer.DIMENSIONS and self.name.endswith("_history")
+
+    @property
     def expected(self) -> Freshness:
         """How often the table is expected to be made."""
         return Freshness[self.freshness]

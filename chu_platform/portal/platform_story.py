@@ -119,7 +119,7 @@ def _stars(snapshot: Snapshot) -> Sequence[Star]:
         dimensions = [
             by_name[n].label
             for n in names
-            if n in by_name and by_name[n].layer is Layer.DIMENSIONS and not n.endswith("_history")
+            if n in by_name and by_name[n].layer is Layer.DIMENSIONS and not by_name[n].is_history
         ]
         found.append(Star(fact.label, fact.grain, dimensions))
     return found

@@ -34,7 +34,6 @@ STARS: Final = (
 LINKED: Final = (Layer.DIMENSIONS, Layer.FACTS)
 # Columns by which a fact joins the calendar and the periods, which have other names there.
 CALENDAR: Final = {"date": "dim_date", "death_date": "dim_date", "period_start": "dim_period"}
-HISTORY: Final = "_history"
 BRIDGE: Final = "bridge_professional_establishment"
 FACT_WIDTH: Final = 264.0
 DIMENSION_WIDTH: Final = 230.0
@@ -108,7 +107,7 @@ def _links(inputs: Inputs, table: DescribedTable) -> dict[str, str]:
         t.key[0]: t.name
         for t in inputs.catalogue.tables
         # A history has the versions of a dimension: the dimension stands for both.
-        if t.layer in LINKED and len(t.key) == 1 and not t.name.endswith(HISTORY)
+        if t.layer in LINKED and len(t.key) == 1 and not t.is_history
     }
     found = {keys[c.name]: c.name for c in table.columns if c.name in keys and keys[c.name] != table.name}
     found |= {CALENDAR[c.name]: c.name for c in table.columns if c.name in CALENDAR}
