@@ -157,8 +157,14 @@ PARTS: Final = (
     ),
     Part(
         "layouts",
-        "the scripts of the physical model on a fresh Spark, damaged tables, and every layout, query and engine once",
-        _pytest("chu_platform_tests/layouts/test_on_spark.py"),
+        "the scripts of the physical model on a fresh Spark, in order, and damaged tables",
+        _pytest("chu_platform_tests/layouts/test_scripts_on_spark.py"),
+        java=True,
+    ),
+    Part(
+        "every-layout",
+        "every query of the benchmark once on every layout and engine",
+        _pytest("chu_platform_tests/layouts/test_every_layout.py"),
         java=True,
     ),
     Part(
