@@ -91,6 +91,11 @@ PARTS: Final = (
         _pytest("chu_platform_tests/marts/test_deployed_marts.py"),
     ),
     Part(
+        "superset",
+        "the dashboard of all questions in Apache Superset, opened in a browser; what its connection may read",
+        _pytest("chu_platform_tests/marts/test_superset.py"),
+    ),
+    Part(
         "cluster",
         "both engines make the same tables, Spark as a cluster of two workers; then without a shared disk",
         (

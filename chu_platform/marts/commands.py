@@ -1,5 +1,6 @@
 """The commands of the marts: `chu marts ...`."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -81,3 +82,20 @@ def password(
     print(f"user      {name}")
     print(f"password  {secret}")
     print("It is shown this once. Rows of a clinician's site that is new come with the next `chu marts load`.")
+
+
+@app.command(short_help="Write a dashboard of all questions for Apache Superset.")
+def dashboard(
+    file: Annotated[Path, typer.Argument(help="the ZIP file to write")],
+    user: Annotated[str, typer.Option("--user", help="the account that Superset connects as")] = "bi-server",
+) -> None:
+    """Write a dashboard for Apache Superset, to import there: the trend and the rows of each question.
+
+    It reads the released figures. Superset asks for the password of the account (`chu marts password`).
+    """
+    from chu_platform.marts.dashboard import dashboard_file
+    from chu_platform.marts.server import reader_address
+    from chu_platform.settings import load_settings
+
+    file.write_bytes(dashboard_file(reader_address(load_settings()), user))
+    print(f"{file}: import it in Superset (Dashboards, Import dashboards); it asks for the password of {user}")

@@ -4,7 +4,7 @@ The names of columns are those of the lake. The views have French titles, which 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from chu_platform.marts.content import AXES, PROFILES, Axis, Mart, MartTable, mart_tables
@@ -27,6 +27,7 @@ TYPES: Final = {
 NEW: Final = "__nouveau"
 OLD: Final = "__ancien"
 MAX_TITLE_BYTES: Final = 63
+_PERIOD: Final = next(axis for axis in AXES if axis.made_label)
 
 
 def new_schema(mart: Mart) -> str:
@@ -130,27 +131,50 @@ def _calendar(mart: Mart) -> Iterator[str]:
     )
 
 
+@dataclass(frozen=True)
+class ViewColumn:
+    """A column of the view of a question: its French title, its description, its SQL, and the column that it shows.
+
+    The label of the period shows none.
+    """
+
+    title: str
+    description: str
+    sql: str
+    column: Column | None
+
+
+def view_columns(table: MartTable) -> Sequence[ViewColumn]:
+    """The columns of the view of a question, with French titles: the label of the period, and all of the table.
+
+    A column whose label is taken or too long for PostgreSQL has its own name.
+    """
+    shown: dict[str, ViewColumn] = {}
+    if table in _PERIOD.read_by([table]):
+        label = _PERIOD.label
+        shown[label.label] = ViewColumn(label.label, label.full_description, f"p.{label.name}", None)
+    for column in table.columns:
+        taken = column.label in shown or len(column.label.encode()) > MAX_TITLE_BYTES
+        title = column.name if taken else column.label
+        shown[title] = ViewColumn(title, column.full_description, _shown(table, column), column)
+    return list(shown.values())
+
+
 def _view(table: MartTable) -> Iterator[str]:
-    """The question of an indicator with French titles: the label of the period, and all columns of the table.
+    """The question of an indicator.
 
     It reads with the rights of who asks: those of the owner would show all rows.
     """
     question = table.indicator.question if table.indicator else None
     assert question
     place = f"{new_schema(table.mart)}.{sql_name(view_name(table))}"
-    shown: dict[str, tuple[str, str]] = {}
-    period = next(axis for axis in AXES if axis.made_label)
-    if table in period.read_by([table]):
-        shown[period.label.label] = (f"p.{period.label.name}", period.label.full_description)
-    for column in table.columns:
-        taken = column.label in shown or len(column.label.encode()) > MAX_TITLE_BYTES
-        shown[column.name if taken else column.label] = (_shown(table, column), column.full_description)
-    listed = ", ".join(f"{expression} AS {sql_name(title)}" for title, (expression, _) in shown.items())
-    axis = f"{new_schema(table.mart)}.{period.name}"
-    joined = f" JOIN {axis} p USING ({_names(period.key)})" if period.label.label in shown else ""
+    shown = view_columns(table)
+    listed = ", ".join(f"{column.sql} AS {sql_name(column.title)}" for column in shown)
+    axis = f"{new_schema(table.mart)}.{_PERIOD.name}"
+    joined = f" JOIN {axis} p USING ({_names(_PERIOD.key)})" if table in _PERIOD.read_by([table]) else ""
     yield f"CREATE VIEW {place} WITH (security_invoker = true) AS SELECT {listed} FROM {_place(table)} t{joined}"
     text = "\n".join([question.title, *question.definition, f"Attention : {question.caution}"])
-    yield from _comments("VIEW", place, text, {title: description for title, (_, description) in shown.items()})
+    yield from _comments("VIEW", place, text, {column.title: column.description for column in shown})
 
 
 def view_name(table: MartTable) -> str:

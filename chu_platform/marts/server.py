@@ -6,6 +6,7 @@ It is never the server of the care database, which holds identities. Every query
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from typing import Final
 
 import psycopg2
@@ -149,13 +150,26 @@ def _free(port: int) -> Iterator[None]:
         raise
 
 
-def reader_address(settings: Settings) -> str:
-    """The address for readers, without a user and without any secret."""
+@dataclass(frozen=True)
+class ReaderAddress:
+    """The address of the marts for readers, without a user and without any secret."""
+
+    host: str
+    port: int
+    database: str
+    encrypted: bool
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}, database {self.database}"
+
+
+def reader_address(settings: Settings) -> ReaderAddress:
+    """Where readers connect. The embedded server has no TLS, because it listens on this machine alone."""
     if settings.marts_url is None:
-        return f"{HOST}:{settings.marts_port}, database {DATABASE}"
+        return ReaderAddress(HOST, settings.marts_port, DATABASE, encrypted=False)
     given = parse_dsn(settings.marts_url.get_secret_value())
-    host, port = given.get("host", "localhost"), given.get("port", "5432")
-    return f"{host}:{port}, database {given.get('dbname', DATABASE)}"
+    host, port = given.get("host", "localhost"), int(given.get("port", "5432"))
+    return ReaderAddress(host, port, given.get("dbname", DATABASE), given.get("sslmode", "") not in ("", "disable"))
 
 
 def embedded_answers(settings: Settings, seconds: float) -> bool:
