@@ -32,7 +32,7 @@ FOLDER: Final = "chu"
 FORM: Final = "1.0.0"
 # What Superset writes in place of a password; it then asks for it.
 HIDDEN: Final = "XXXXXXXXXX"
-# Equal declarations give equal identifiers, so that a later file replaces what an earlier one brought.
+# Equal declarations give equal identifiers, so that the dashboard of a later file replaces that of an earlier one.
 NAMESPACE: Final = uuid.uuid5(uuid.NAMESPACE_URL, "chu-platform/marts/dashboard")
 TYPES: Final = {
     STRING: "TEXT",
@@ -186,6 +186,11 @@ def _charts(asked: _Question) -> Mapping[str, Document]:
         "page_length": 10,
         "include_search": True,
         "show_cell_bars": False,
+        "column_config": {
+            column.title: {"d3NumberFormat": ".2~f"}
+            for column in asked.columns.values()
+            if column.column and column.column.type == DOUBLE
+        },
     }
     titles = {"trend": f"{asked.question.short} : au cours du temps", "rows": f"{asked.question.short} : lignes"}
     return {
@@ -195,7 +200,8 @@ def _charts(asked: _Question) -> Mapping[str, Document]:
             "viz_type": params["viz_type"],
             "params": params,
             "cache_timeout": None,
-            "uuid": _identifier("chart", asked.view, kind),
+            # Superset keeps a chart that it has already: another form is another chart.
+            "uuid": _identifier("chart", asked.view, kind, json.dumps(params, sort_keys=True)),
             "version": FORM,
             "dataset_uuid": _identifier("dataset", asked.view),
         }

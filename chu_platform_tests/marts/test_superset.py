@@ -11,8 +11,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -50,8 +50,8 @@ class Superset:
     """A server of Superset, and a session of its administrator."""
 
     address: str
-    password: str
-    token: str = ""
+    password: str = field(repr=False)
+    token: str = field(default="", repr=False)
 
     def ask(self, path: str, body: bytes | None = None, kind: str = "application/json") -> tuple[int, Any]:
         """Status and JSON of an answer of its API."""
@@ -159,8 +159,8 @@ def imported(superset: Superset, served: Served, tmp_path_factory: pytest.TempPa
     return superset
 
 
-def shown(superset: Superset, browser: Browser) -> Sequence[Mapping[str, Any]]:  # noqa: F811
-    """What the charts of the dashboard receive when a reader opens it and reads to its end."""
+def shown(superset: Superset, browser: Browser) -> Mapping[str, Mapping[str, Any]]:  # noqa: F811
+    """What the charts of the dashboard receive, by name, when a reader opens it and reads to its end."""
     page = browser.new_page(viewport={"width": 1440, "height": 2000})
     answers: list[Response] = []
     page.on("response", lambda response: answers.append(response) if "/chart/data" in response.url else None)
@@ -176,10 +176,14 @@ def shown(superset: Superset, browser: Browser) -> Sequence[Mapping[str, Any]]: 
         page.mouse.wheel(0, 700)
         page.wait_for_timeout(1000)
     assert {answer.status for answer in answers} == {200}
-    found = [answer.json()["result"][0] for answer in answers]
+    names = {chart["id"]: chart["slice_name"] for chart in superset.ask("/chart/?q=(page_size:100)")[1]["result"]}
+    found = {}
+    for answer in answers:
+        asked: Any = answer.request.post_data_json
+        found[names[asked["form_data"]["slice_id"]]] = answer.json()["result"][0]
     assert page.locator("[data-test=error-message], .ant-alert-error").count() == 0
     page.close()
-    assert len(found) >= expected
+    assert len(found) == len(names) == expected
     return found
 
 
@@ -189,15 +193,14 @@ def test_each_question_has_two_charts_with_the_released_figures(
     browser: Browser,  # noqa: F811
 ) -> None:
     found = shown(imported, browser)
-    assert all(result["error"] is None and result["rowcount"] > 0 for result in found)
+    assert all(result["error"] is None and result["rowcount"] > 0 for result in found.values())
     rows = served.lake.arrow(
         RELEASED,
         ["period_start", "rate_per_1000"],
         condition="period_grain = 'year' AND level = 'total'",
     ).to_pylist()
     expected = {str(row["period_start"].year): row["rate_per_1000"] for row in rows}
-    views = "question_01_consultations_etablissement"
-    (trend,) = (r for r in found if views in r["query"] and "MAX(" in r["query"])
+    trend = found[f"{kpi_consultation_rate_by_establishment.question.short} : au cours du temps"]
     values = [[v for name, v in row.items() if name != trend["colnames"][0]] for row in trend["data"]]
     times = [row[trend["colnames"][0]] for row in trend["data"]]
     years = [str(time.gmtime(t / 1000).tm_year) if isinstance(t, int | float) else str(t)[:4] for t in times]
