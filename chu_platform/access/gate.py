@@ -249,26 +249,22 @@ def _condition(held: Held, grant: Grant) -> str | None:
     """The SQL condition of the rows that a grant opens to who holds it; None if it opens none."""
     if grant.rows is RowsOf.EVERYBODY:
         return "true"
-    if grant.rows is RowsOf.OWN_SITES and (own := own_keys(held)):
+    if own := own_keys(held):
         return f'"{grant.own}" IN ({", ".join(map(sql_text, own))})'
-    if grant.rows is RowsOf.OWN_COUNTS and held.professional:
-        return f'"{grant.own}" = {sql_text(held.professional)}'
     return None
 
 
-def can_open(grant: Grant) -> bool:
-    """Whether the marts serve the rows of a grant: own counts are shown by the portal's page of them only."""
-    return grant.rows in (RowsOf.EVERYBODY, RowsOf.OWN_SITES)
-
-
 def own_rows(grant: Grant) -> str:
-    """The SQL condition of the rows that a grant of own rows may open to one account or another."""
+    """The SQL condition of the rows that a grant of own sites may open to one account or another."""
     return f"""regexp_full_match("{grant.own}", '{FINESS_LETTER}{FINESS.pattern}')"""
 
 
 def own_keys(held: Held) -> Sequence[str]:
-    """The values of the column `Grant.own` in the own rows of who holds a profile."""
-    return sorted(map(establishment_key, held.establishments))
+    """The values of the column `Grant.own` in the own rows of who holds a profile.
+
+    They are the keys of own sites, and the pseudonym of the professional: no value is both.
+    """
+    return sorted([*map(establishment_key, held.establishments), *([held.professional] if held.professional else [])])
 
 
 def establishment_key(finess: str) -> str:

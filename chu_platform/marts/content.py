@@ -9,7 +9,6 @@ from enum import StrEnum
 from functools import cache
 from typing import Final
 
-from chu_platform.access.gate import can_open
 from chu_platform.catalogue import catalogue
 from chu_platform.editions.edition_rows import MASKED
 from chu_platform.indicators.indicator import Indicator, indicators
@@ -79,9 +78,25 @@ class MartTable:
         return [*(c if c.key else replace(c, nullable=True) for c in self.table.columns), MASKED]
 
     @property
-    def key(self) -> Sequence[str]:
-        """Names of its key columns."""
-        return self.table.key
+    def of_professionals(self) -> bool:
+        """Whether its readers see their own counts: then the column with their pseudonym is not readable."""
+        return any(grant.rows is RowsOf.OWN_COUNTS for grant in self.grants)
+
+    @property
+    def only_held(self) -> bool:
+        """Whether it holds only rows that some account may read, not those that an account could be given."""
+        return self.masks_small or self.of_professionals
+
+    @property
+    def readable(self) -> Sequence[Column]:
+        """The columns that its readers may read."""
+        return [c for c in self.columns if not (self.of_professionals and c.name == self.own)]
+
+    @property
+    def readable_key(self) -> Sequence[str]:
+        """The names of the columns that tell apart the rows of a reader."""
+        readable = {c.name for c in self.readable}
+        return [name for name in self.table.key if name in readable]
 
     @property
     def own(self) -> str | None:
@@ -172,4 +187,4 @@ def every_mart_table() -> Sequence[MartTable]:
 
 def _grants(table: Table, profiles: Sequence[Profile]) -> Sequence[Grant]:
     grants = table.access.grants if table.access else ()
-    return [g for g in grants if g.profile in profiles and can_open(g)]
+    return [g for g in grants if g.profile in profiles]

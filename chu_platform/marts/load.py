@@ -97,17 +97,17 @@ def load_marts(settings: Settings, lake: Lake, log_progress: Callable[[str], Non
     if edition is None:
         raise ChuError("nothing is published yet that the marts could hold: run `chu materialize` first")
     versions = {_identifier(t): _version(lake, t) for t in every_mart_table()}
-    sites = _masked_sites(settings)
+    held = _held_keys(settings)
     with mart_server(settings) as url, connected(url) as connection, explained():
         _lock(connection)
         prepare_roles(connection)
         logins = follow_accounts(settings, connection)
-        content = _content(edition, versions, sites)
+        content = _content(edition, versions, held)
         last = last_load(connection)
         if last and last.content == content and not force:
             return Loaded(edition, [], logins, time.monotonic() - begun)
         _remove(connection, NEW)
-        tables = _fill(lake, url, connection, versions, sites, log_progress)
+        tables = _fill(lake, url, connection, versions, held, log_progress)
         text = f"Édition {edition.number} du {edition.date}"
         _run(connection, (statement for mart in Mart for statement in finish_sql(mart, text)))
         for table in every_mart_table():
@@ -144,12 +144,13 @@ def _version(lake: Lake, table: MartTable) -> int:
     return readable_version(lake, table.table) if table.table.zone is Zone.PUBLISHED else lake.version(table.table)
 
 
-def _masked_sites(settings: Settings) -> Mapping[str, Sequence[str]]:
-    """The sites whose small cells are masked for somebody, by table: those that some account holds.
+def _held_keys(settings: Settings) -> Mapping[str, Sequence[str]]:
+    """The sites and professionals that some account holds, by table, where the rows of others are left out.
 
-    Each site is masked by itself, which takes a tenth of a second: those that nobody may read are left out.
+    Of sites whose small cells are masked, because each is masked by itself, which takes a tenth of a second; of
+    professionals, because most of them have no account.
     """
-    held = [
+    grants = [
         one
         for account in Accounts(settings.accounts_folder).every()
         for one in valid_on(date.today(), (grant.held for grant in account.grants))
@@ -158,20 +159,20 @@ def _masked_sites(settings: Settings) -> Mapping[str, Sequence[str]]:
         _identifier(table): sorted(
             {
                 key
-                for one in held
+                for one in grants
                 for grant in table.grants
                 if (grant.profile, grant.purpose) == (one.profile, one.purpose)
                 for key in own_keys(one)
             }
         )
         for table in every_mart_table()
-        if table.masks_small
+        if table.only_held
     }
 
 
-def _content(edition: Edition, versions: Mapping[str, int], sites: Mapping[str, Sequence[str]]) -> str:
+def _content(edition: Edition, versions: Mapping[str, int], held: Mapping[str, Sequence[str]]) -> str:
     """A text that is the same for the same contents of the marts."""
-    known = json.dumps([edition.number, versions, sites, code_hash()], sort_keys=True)
+    known = json.dumps([edition.number, versions, held, code_hash()], sort_keys=True)
     return hashlib.sha256(known.encode()).hexdigest()
 
 
@@ -187,7 +188,7 @@ def _fill(
     url: str,
     connection: Connection,
     versions: Mapping[str, int],
-    sites: Mapping[str, Sequence[str]],
+    held: Mapping[str, Sequence[str]],
     log_progress: Callable[[str], None],
 ) -> Sequence[TableLoad]:
     """Make the tables in the new schemas, and compare what they hold with the lake."""
@@ -199,7 +200,7 @@ def _fill(
         with writing.cursor() as cursor:
             cursor.execute("SET log_statement = 'none'")
         for table in every_mart_table():
-            rows = _rows(lake, table, versions[_identifier(table)], sites.get(_identifier(table), ()))
+            rows = _rows(lake, table, versions[_identifier(table)], held.get(_identifier(table), ()))
             begun = time.monotonic()
             with writing.cursor() as cursor:
                 if rows.num_rows:
@@ -217,11 +218,11 @@ def _fill(
     return found
 
 
-def _rows(lake: Lake, table: MartTable, version: int, sites: Sequence[str]) -> pa.Table:
+def _rows(lake: Lake, table: MartTable, version: int, held: Sequence[str]) -> pa.Table:
     """The rows of a table that some account may be given, in the columns of the mart."""
     conditions = [own_rows(grant) for grant in table.grants if grant.own]
-    if table.masks_small:
-        listed = ", ".join(map(sql_text, sites)) or "NULL"
+    if table.only_held:
+        listed = ", ".join(map(sql_text, held)) or "NULL"
         conditions = [f"{sql_name(str(table.own))} IN ({listed})"]
     rows = lake.arrow(table.table, version=version, condition=" OR ".join(conditions) or "true")
     if table.masks_small:

@@ -46,7 +46,7 @@ def finish_sql(mart: Mart, edition: str) -> Iterator[str]:
     """What follows when the tables are filled: keys, axes, comments, views, rights. `edition` is French text."""
     tables = mart_tables(mart)
     for table in tables:
-        yield f"ALTER TABLE {_place(table)} ADD PRIMARY KEY ({_names(table.key)})"
+        yield f"ALTER TABLE {_place(table)} ADD PRIMARY KEY ({_names(table.table.key)})"
         if table.own:
             yield f"CREATE INDEX ON {_place(table)} ({sql_name(table.own)})"
         yield from _comments("TABLE", _place(table), table.table.full_description, _described(table.columns))
@@ -153,7 +153,7 @@ def view_columns(table: MartTable) -> Sequence[ViewColumn]:
     if table in _PERIOD.read_by([table]):
         label = _PERIOD.label
         shown[label.label] = ViewColumn(label.label, label.full_description, f"p.{label.name}", None)
-    for column in table.columns:
+    for column in table.readable:
         taken = column.label in shown or len(column.label.encode()) > MAX_TITLE_BYTES
         title = column.name if taken else column.label
         shown[title] = ViewColumn(title, column.full_description, _shown(table, column), column)
@@ -200,7 +200,7 @@ def _rights(mart: Mart, tables: Sequence[MartTable]) -> Iterator[str]:
     groups = ", ".join(sql_name(group_of(profile)) for profile in PROFILES[mart])
     yield f"GRANT USAGE ON SCHEMA {schema} TO {groups}"
     for table in tables:
-        yield from _readers(_place(table), table.grants)
+        yield from _readers(_place(table), table.grants, table)
         if table.indicator:
             yield from (f"GRANT SELECT ON {schema}.{sql_name(view_name(table))} TO {_group(g)}" for g in table.grants)
     for axis in AXES:
@@ -218,10 +218,13 @@ def _axis_grants(axis: Axis, tables: Sequence[MartTable]) -> Sequence[Grant]:
     return list(dict.fromkeys(replace(g, rows=RowsOf.EVERYBODY, own=None, columns=None) for g in grants))
 
 
-def _readers(place: str, grants: Sequence[Grant]) -> Iterator[str]:
+def _readers(place: str, grants: Sequence[Grant], table: MartTable | None = None) -> Iterator[str]:
     """The rights on a table, and which rows each profile reads, unless everybody reads all of it."""
     for grant in grants:
-        columns = f" ({_names(grant.columns)})" if grant.columns is not None else ""
+        listed = grant.columns
+        if listed is None and table and table.of_professionals:
+            listed = [c.name for c in table.readable]
+        columns = f" ({_names(listed)})" if listed is not None else ""
         yield f"GRANT SELECT{columns} ON {place} TO {_group(grant)}"
     if all(g.profile is Profile.PUBLIC and g.rows is RowsOf.EVERYBODY for g in grants):
         return

@@ -74,9 +74,9 @@ def _table_model(table: MartTable) -> Document:
         "node_relation": {"alias": table.name, "schema_name": table.mart.value},
         "entities": [
             *_foreign(table),
-            _entity(f"cellule_{_name(table.mart, table.name)}", "primary", table.key, "Clé"),
+            _entity(f"cellule_{_name(table.mart, table.name)}", "primary", table.readable_key, "Clé"),
         ],
-        "dimensions": [_dimension(c, question) for c in table.columns if c not in measures],
+        "dimensions": [_dimension(c, question) for c in table.readable if c not in measures],
     }
     if measures:
         model["defaults"] = {"agg_time_dimension": _element(_time_column(table))}
@@ -132,7 +132,7 @@ def _measured(table: MartTable) -> Sequence[Column]:
     """The figures of an indicator: its numbers that are no key. A table that answers no question has none."""
     if table.indicator is None:
         return []
-    return [c for c in table.columns if c.type in NUMBERS and not c.key]
+    return [c for c in table.readable if c.type in NUMBERS and not c.key]
 
 
 def _time_column(table: MartTable) -> str:

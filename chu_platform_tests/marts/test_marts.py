@@ -27,6 +27,7 @@ from chu_platform.identity.accounts import Accounts
 from chu_platform.identity.principal import Held
 from chu_platform.indicators.small_cells import mask_small_cells
 from chu_platform.kpis.kpi_consultation_rate_by_establishment import kpi_consultation_rate_by_establishment
+from chu_platform.kpis.kpi_consultation_rate_by_professional import EXACT as BY_PROFESSIONAL
 from chu_platform.kpis.kpi_deaths_by_region import kpi_deaths_by_region
 from chu_platform.marts import load as loading
 from chu_platform.marts.content import Mart, mart_tables
@@ -61,10 +62,18 @@ def served(made: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ser
         found.add("clinician-small", Profile.CLINICIAN, Purpose.CARE_QUALITY, small)
         found.add("clinician-both", Profile.CLINICIAN, Purpose.CARE_QUALITY, large, small)
         found.add("practitioner", Profile.PRACTITIONER, Purpose.CARE_QUALITY, professional="0" * 32)
+        for name, key in zip(("practitioner-first", "practitioner-second"), two_professionals(made), strict=True):
+            found.add(name, Profile.PRACTITIONER, Purpose.CARE_QUALITY, professional=key)
         found.add("analyst", Profile.ANALYST, Purpose.RESEARCH)
         found.add("bi-server", Profile.PUBLIC, Purpose.INFORMATION)
         load_marts(settings, made.lake, lambda _: None)
         yield found
+
+
+def two_professionals(made: Home) -> Sequence[str]:
+    """The pseudonyms of the two professionals with the most rows in the exact table by professional."""
+    counts = Counter(made.lake.arrow(BY_PROFESSIONAL, ["professional_key"])["professional_key"].to_pylist())
+    return [key for key, _ in sorted(counts.items(), key=lambda found: (-found[1], found[0]))[:2]]
 
 
 def same(first: Iterable[Sequence[Any]], second: Iterable[Sequence[Any]]) -> bool:
@@ -132,15 +141,46 @@ def test_clinicians_read_the_masked_rows_of_the_gate_whatever_other_sites_they_h
     assert same(both, served.rows("clinician-small", f"SELECT {columns} FROM praticiens.{TABLE}"))
 
 
+def test_practitioners_read_their_own_counts_and_not_those_of_colleagues(
+    served: Served, made: Home, tmp_path: Path
+) -> None:
+    gate = Gate(served.lake, Journal(tmp_path))
+    accounts = Accounts(served.settings.accounts_folder)
+    names = [c.name for c in BY_PROFESSIONAL.columns if c.name != "professional_key"]
+    columns = ", ".join(names)
+    read = f"SELECT {columns} FROM praticiens.{BY_PROFESSIONAL.name}"
+    for name, key in zip(("practitioner-first", "practitioner-second"), two_professionals(made), strict=True):
+        principal = accounts.principal(name)
+        assert principal
+        expected = gate.open_table(principal, BY_PROFESSIONAL).select(names)
+        assert {*made.lake.arrow(BY_PROFESSIONAL, ["events"], condition=f"professional_key = '{key}'").to_pydict()}
+        found = served.rows(name, read)
+        assert found and same(found, zip(*(c.to_pylist() for c in expected.columns), strict=True))
+        (view,) = (view_name(t) for t in mart_tables(Mart.PRACTITIONERS) if t.table is BY_PROFESSIONAL)
+        assert served.rows(name, f"SELECT count(*) FROM praticiens.{view}") == [(len(found),)]
+        for other in ("professional_key", "*"):
+            with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+                served.rows(name, f"SELECT {other} FROM praticiens.{BY_PROFESSIONAL.name}")
+    assert served.rows("practitioner", read) == []
+    for name in ("clinician-small", "head-large", "bi-server"):
+        try:
+            assert served.rows(name, read) == []
+        except psycopg2.errors.InsufficientPrivilege:
+            continue
+    with served.owner() as connection:
+        loaded = rows(connection, f"SELECT DISTINCT professional_key FROM praticiens.{BY_PROFESSIONAL.name} ORDER BY 1")
+    assert loaded == [(key,) for key in sorted(two_professionals(made))]
+
+
 @pytest.mark.parametrize(
     "name", ["bi-server", "head-research", "analyst", "practitioner", "head-large", "clinician-small"]
 )
 def test_every_other_relation_is_denied_or_empty(served: Served, name: str) -> None:
     """A connection of several people reads released figures only; so does a purpose or profile without a mart."""
-    own = {"head-large": "direction", "clinician-small": "praticiens"}.get(name)
+    own = {"head-large": "direction.", "clinician-small": "praticiens.", "practitioner": "praticiens.periode"}.get(name)
     with served.as_(name) as connection:
         for relation in listed(served, name):
-            if relation.startswith(("publie.", f"{own}.")):
+            if relation.startswith(("publie.", own or "publie.")):
                 assert rows(connection, f"SELECT count(*) FROM {relation}") is not None
                 continue
             try:

@@ -7,7 +7,6 @@ import yaml
 from dbt_semantic_interfaces.parsing.dir_to_model import parse_yaml_file_paths_to_semantic_manifest
 from dbt_semantic_interfaces.validations.semantic_manifest_validator import SemanticManifestValidator
 
-from chu_platform.access.gate import can_open
 from chu_platform.indicators.indicator import indicators
 from chu_platform.marts.content import Mart, every_mart_table, mart_tables
 from chu_platform.marts.semantics import semantic_description
@@ -59,13 +58,15 @@ def test_every_figure_that_a_question_shows_is_a_metric_with_its_french_label(de
 def test_a_mart_holds_what_the_policies_open_and_nothing_else() -> None:
     published = [t.table for t in mart_tables(Mart.PUBLISHED)]
     assert {t.zone for t in published} == {Zone.PUBLISHED} and {i.masked for i in indicators()} <= {*published}
-    for mart, profile in ((Mart.DIRECTORS, Profile.HEAD), (Mart.PRACTITIONERS, Profile.CLINICIAN)):
+    readers = {Mart.DIRECTORS: {Profile.HEAD}, Mart.PRACTITIONERS: {Profile.CLINICIAN, Profile.PRACTITIONER}}
+    for mart, profiles in readers.items():
         exact = {t.table for t in mart_tables(mart)}
         granted = {
             i.exact
             for i in indicators()
-            if i.exact.access and any(g.profile is profile and can_open(g) for g in i.exact.access.grants)
+            if i.exact.access and any(g.profile in profiles for g in i.exact.access.grants)
         }
         assert exact == granted and {t.layer for t in exact} == {Layer.KPIS}
         assert all(t.own for t in mart_tables(mart))
-    assert [t.masks_small for t in mart_tables(Mart.PRACTITIONERS)] == [True]
+    kinds = [(t.masks_small, t.of_professionals) for t in mart_tables(Mart.PRACTITIONERS)]
+    assert sorted(kinds) == [(False, True), (True, False)]
