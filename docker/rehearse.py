@@ -5,7 +5,7 @@
 Requires root, Linux, the environment of `make install`, and buildah. Each service runs as compose.yaml declares it:
 with read-only image files, its user, no capabilities, no new privileges, its variables, volumes and secrets. All
 services share one network namespace without external access, in which service names resolve to the loopback address.
-Networks, published ports and the image of PostgreSQL are not rehearsed; an embedded PostgreSQL replaces that image.
+Networks, published ports, TLS and the image of PostgreSQL are not rehearsed; an embedded PostgreSQL replaces that image.
 
 The rehearsal tests every health check, the main job in the code container while the daemon starts runs (launched
 through the webserver one after the other, and those of its sensors), sign-in to the webservers and to the portal, where
@@ -301,6 +301,8 @@ def rehearse(stack: ExitStack, work: Path) -> None:
     # ${NAME:-default} and ${NAME:?error message if it is missing}
     text = re.sub(r"\$\{(\w+):[-?]([^}]*)\}", lambda m: given.get(m[1], m[2]), (HERE / "compose.yaml").read_text())
     services = yaml.safe_load(text)["services"]
+    # The embedded PostgreSQL has no TLS: the care database is declared to be on a network of its own.
+    services["code"]["environment"]["CHU_LOCAL_HOSTS"] += ",postgres"
     password = f"p:{secrets.token_urlsafe(16)}\\"  # contains both characters that a password file escapes
     (work / "secrets").mkdir()
     (work / "secrets" / "postgres_password").write_text(password + "\n")

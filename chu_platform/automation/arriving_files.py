@@ -28,6 +28,7 @@ from chu_platform.automation.following import FOLLOWING, REPORTS_LAST, first_run
 from chu_platform.automation.jobs import CARE_DATABASE, READING, REPORTS, reading_job_name, tables_read_from
 from chu_platform.automation.waits import MAX_ATTEMPTS, WAITS
 from chu_platform.catalogue import catalogue
+from chu_platform.compat.run_launcher import starts_runs_elsewhere
 from chu_platform.errors import ChuError
 from chu_platform.graph.asset_keys import key_of
 from chu_platform.graph.assets import partition_range_tags
@@ -258,17 +259,19 @@ def evaluate(
     now: float,
     is_hashing: Callable[[], bool],
     registered_since: Callable[[float], bool | None] = lambda _moment: False,
+    has_key: bool = True,
 ) -> tuple[list[dg.RunRequest], list[str]]:
     """Run requests and messages for the current files; updates `state`.
 
     `now` is in seconds since 1970. `is_hashing` tells whether a run of the job of fingerprints is in progress,
     `registered_since` whether the register of deliveries was made by a run that began later; None if a run may make it
     that is in progress, or follows one that has just ended. Nothing is requested while the key of the lake is missing,
-    or is another one.
+    or is another one. `has_key` is false where the key is with the runs, and not here.
     """
     lake = Lake(lake_root(settings))
     try:
-        require_key(lake, settings.secrets_folder)
+        if has_key:
+            require_key(lake, settings.secrets_folder)
     except ChuError as error:
         # The deliveries are requested when the key is back.
         return [], [str(error)]
@@ -556,7 +559,9 @@ def arriving_files(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     def registered_since(moment: float) -> bool | None:
         return _registered_since(context.instance, settings, moment)
 
-    requests, messages = evaluate(settings, state, time.time(), is_hashing, registered_since)
+    # Runs in pods of their own have the key; the code location does not.
+    has_key = not starts_runs_elsewhere(context.instance)
+    requests, messages = evaluate(settings, state, time.time(), is_hashing, registered_since, has_key)
     if len(requests) == 1:
         requests = [with_what_follows(requests[0], settings, context.instance, reading_units(settings))]
     digests = [_key([message], None) for message in messages[:MAX_LOGGED_MESSAGES]]

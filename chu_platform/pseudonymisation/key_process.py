@@ -79,7 +79,9 @@ def _create(folder: Path) -> str:
     file = key_file(folder, fingerprint)
     file.parent.mkdir(parents=True, exist_ok=True)
     for private in (folder, file.parent):
-        private.chmod(0o700)
+        # A volume of a container engine may belong to another user, who alone may change its mode.
+        if private.stat().st_uid == os.geteuid():
+            private.chmod(0o700)
     temporary = file.with_name(f".{uuid4().hex}")
     with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as stream:
         stream.write(key.hex())

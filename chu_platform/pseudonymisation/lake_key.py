@@ -100,7 +100,7 @@ def _in_its_place(key: PseudonymKey, secrets: Path) -> PseudonymKey:
     try:
         place.parent.mkdir(exist_ok=True, mode=0o700)
         key.file.replace(place)
-        flush(secrets.parent, [place.relative_to(secrets.parent).as_posix()])
+        flush(secrets, [place.relative_to(secrets).as_posix()])
     except OSError:  # mounted read-only: it is used where it is
         return key
     return PseudonymKey(place, key.fingerprint)

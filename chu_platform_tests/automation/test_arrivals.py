@@ -114,6 +114,34 @@ def test_nothing_is_requested_without_the_key_of_the_lake(sensor: Sensor) -> Non
     assert sensor.look(2) == ["Hospitalisations"]
 
 
+class NotConnected(dg.DefaultRunLauncher):
+    """Starts runs in pods of a cluster that this process does not reach, as the code location on Kubernetes."""
+
+    def __init__(self, **_: Any) -> None:
+        raise ConnectionError("the launcher is made by whoever starts runs")
+
+
+def test_the_key_may_be_with_the_runs_alone(sensor: Sensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake = Lake(sensor.settings.lake_folder)
+    lake.prepare()
+    lake_key(lake, sensor.settings.secrets_folder).file.unlink()
+    sensor.drop(STAYS, b"whole")
+    monkeypatch.setattr(time, "time", lambda: sensor.now)
+    defined = repository()
+    elsewhere = {"run_launcher": {"module": __name__, "class": NotConnected.__name__}}
+    requested: dict[str, list[str | None]] = {"here": [], "elsewhere": []}
+    for where, overrides in (("here", {}), ("elsewhere", elsewhere)):
+        with dg.instance_for_test(overrides=overrides) as instance:
+            cursor = None
+            for _ in range(2):
+                sensor.now += INTERVAL_SECONDS
+                context = dg.build_sensor_context(instance=instance, cursor=cursor, repository_def=defined)
+                tick = defined.get_sensor_def("arriving_files").evaluate_tick(context)
+                cursor = tick.cursor
+                requested[where] += [request.job_name for request in tick.run_requests or ()]
+    assert requested == {"here": [], "elsewhere": ["read_files_by_month"]}
+
+
 def test_an_incomplete_file_does_not_delay_other_files(sensor: Sensor) -> None:
     sensor.drop(DEATHS, b"whole")
     for length in range(1, 6):

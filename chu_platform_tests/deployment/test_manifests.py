@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -56,11 +57,14 @@ def test_only_pods_that_need_a_secret_have_it() -> None:
         "webserver-read-only": dagster,
         "daemon": dagster,
         "portal": {"lake-published-read-only", "lake-pseudonymised-read-only"},
+        "commands": OF_ZONES,
     }
-    volumes = launcher()["volumes"]
-    of_runs = {v["secret"]["secret_name"] for v in volumes if "secret" in v}
-    of_runs |= {s["secret"]["name"] for v in volumes for s in v.get("projected", {}).get("sources", [])}
-    assert of_runs == dagster | OF_ZONES | {"pseudonymisation-key", "care-database"}
+    both = {}
+    for who, volumes in (("commands", pods()["commands"]["volumes"]), ("runs", launcher()["volumes"])):
+        named = [v["secret"] for v in volumes if "secret" in v]
+        both[who] = {secret.get("secret_name", secret.get("secretName")) for secret in named}
+        both[who] |= {s["secret"]["name"] for v in volumes for s in v.get("projected", {}).get("sources", [])}
+    assert both["runs"] == both["commands"] == dagster | OF_ZONES | {"care-database"}
 
 
 @pytest.mark.unit
@@ -71,18 +75,47 @@ def test_exact_figures_are_apart_from_the_portal_and_from_the_key() -> None:
         for volume in ("keys", "lake-restricted", "lake-pseudonymised", "journal", "seals", "own-figures", "accounts")
     }
     assert having == {
-        "keys": {"run"},
-        "lake-restricted": {"code", "run"},
-        "lake-pseudonymised": {"code", "run", "exact-figures"},
-        "journal": {"exact-figures", "run"},
-        "seals": {"exact-figures", "run"},
+        "keys": {"run", "commands"},
+        "lake-restricted": {"code", "run", "commands"},
+        "lake-pseudonymised": {"code", "run", "commands", "exact-figures"},
+        "journal": {"exact-figures", "run", "commands"},
+        "seals": {"exact-figures", "run", "commands"},
         "own-figures": {"portal", "exact-figures"},
-        "accounts": {"portal", "exact-figures", "webserver", "webserver-read-only"},
+        "accounts": {"portal", "exact-figures", "webserver", "webserver-read-only", "commands"},
     }
     containers = {c["name"]: c for c in pods()["portal"]["containers"]}
     assert "ports" not in containers["exact-figures"], "it is reached over a socket of the pod alone"
     assert containers["exact-figures"]["envFrom"] == containers["portal"]["envFrom"], "they recognise the same sessions"
     assert containers["portal"]["command"][-1] == containers["exact-figures"]["command"][-1]
+
+
+@pytest.mark.unit
+def test_keys_can_be_written_by_runs_and_commands() -> None:
+    """Erasure writes the opposition list, rotation writes and deletes keys: below the folder of the image's secrets."""
+    image = (PROJECT / "docker" / "platform.Dockerfile").read_text()
+    (secrets,) = re.findall(r"CHU_SECRETS=(\S+)", image)
+    (commands,) = pods()["commands"]["containers"]
+    for of_pod in (launcher()["volume_mounts"], commands["volumeMounts"]):
+        (keys,) = (m for m in of_pod if m["name"] == "keys")
+        assert keys in ({"name": "keys", "mount_path": secrets}, {"name": "keys", "mountPath": secrets})
+    claims = {m["metadata"]["name"] for m in manifests() if m["kind"] == "PersistentVolumeClaim"}
+    claimed = {
+        v["persistentVolumeClaim"]["claimName"] for v in pods()["commands"]["volumes"] if "persistentVolumeClaim" in v
+    }
+    claimed |= {
+        v["persistent_volume_claim"]["claim_name"] for v in launcher()["volumes"] if "persistent_volume_claim" in v
+    }
+    assert "keys" in claimed and claimed <= claims
+
+
+@pytest.mark.unit
+def test_no_pod_of_the_commands_exists_until_somebody_asks_for_it() -> None:
+    (commands,) = (m for m in manifests() if m["metadata"]["name"] == "commands")
+    assert commands["spec"]["replicas"] == 0
+    (container,) = pods()["commands"]["containers"]
+    assert "command" not in container, "the entry point of the image writes the password file"
+    assert container["resources"] == launcher()["resources"]
+    assert "ports" not in container
 
 
 @pytest.mark.unit
@@ -139,6 +172,7 @@ def test_dagster_has_the_environment_of_the_other_deployment() -> None:
     }
     assert {name for name, maps in of_pods.items() if "environment" in maps} == {
         "code",
+        "commands",
         "daemon",
         "webserver",
         "webserver-read-only",
