@@ -358,7 +358,7 @@ def kpi(
     Each answer is written to the access journal. Rows that the account may not read are left out; if none is left, the
     exit status is 1.
 
-    X is chosen by the options of the indicator, for instance --establishment F010000024, --department 2A, --region 11,
+    X is chosen by the options of the indicator, for instance --establishment 010000024, --department 2A, --region 11,
     --diagnosis J20, --sex F, --age-band 85+, --profession Médecin. Without NAME, all indicators are listed with their
     options.
 

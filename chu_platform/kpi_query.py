@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import duckdb
 import pyarrow as pa
 
-from chu_platform.access.gate import Gate, Request
+from chu_platform.access.gate import Gate, Request, establishment_key
 from chu_platform.errors import ChuError
+from chu_platform.identity.accounts import FINESS
 from chu_platform.identity.principal import Principal
 from chu_platform.indicators.indicator import Indicator, indicators
 from chu_platform.periods.dim_period import dim_period
@@ -27,6 +28,7 @@ from chu_platform.tables.versions import as_known_today, has_versions
 if TYPE_CHECKING:
     from chu_platform.engine.engine import Engine
 
+ESTABLISHMENT: Final = "establishment"
 MONTH: Final = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 
 
@@ -142,11 +144,16 @@ def _condition(indicator: Indicator, where: Mapping[str, str]) -> tuple[str, dic
             raise ChuError(f"{indicator.name}: choose one of {', '.join(f'--{o}' for o in parameter.options)}")
         for option in given:
             value = f"v{len(values)}"
-            values[value] = where[option]
+            values[value] = _key(option, where[option])
             conditions.append(f"({parameter.options[option].replace('$value', f'${value}')})")
         if not given:
             conditions.append(f"({parameter.overview})")
     return " AND ".join(conditions), values
+
+
+def _key(option: str, given: str) -> str:
+    """The value of an option as tables have it: an establishment may be given by its FINESS number alone."""
+    return establishment_key(given) if option == ESTABLISHMENT and FINESS.fullmatch(given) else given
 
 
 def _range(lake: Lake, indicator: Indicator, request: KpiRequest) -> MonthRange:

@@ -5,7 +5,7 @@
 Requires root, Linux, the environment of `make install`, and buildah. Each service runs as compose.yaml declares it:
 with read-only image files, its user, no capabilities, no new privileges, its variables, volumes and secrets. All
 services share one network namespace without external access, in which service names resolve to the loopback address.
-Networks, published ports, TLS and the image of PostgreSQL are not rehearsed; an embedded PostgreSQL replaces that image.
+Networks, published ports, TLS and the image of PostgreSQL are not rehearsed: an embedded PostgreSQL replaces it.
 
 The rehearsal tests every health check, the main job in the code container while the daemon starts runs (launched
 through the webserver one after the other, and those of its sensors), sign-in to the webservers and to the portal, where

@@ -6,6 +6,7 @@ may write at the same time: they hold a lock, and entry and seal are on the disk
 """
 
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -37,6 +38,8 @@ class Journal:
     def __init__(self, secrets: Path, now: Callable[[], datetime] = _now) -> None:
         self._folder = secrets / "journal"
         self._now = now
+        # Threads of one process wait here, without asking again and again for the lock between processes.
+        self._threads = threading.Lock()
         self.file = self._folder / FILE
         self.key_file = self._folder / KEY
         self.seal_file = secrets / "seals" / SEAL
@@ -65,12 +68,21 @@ class Journal:
         try:
             for folder in (self._folder, self.seal_file.parent):
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with file_lock(self._folder / LOCK, LOCK_SECONDS):
+            with self._only_thread(), file_lock(self._folder / LOCK, LOCK_SECONDS):
                 yield self._key_or_new()
         except Locked:
             raise JournalError("the access journal is in use by another process: try again") from None
         except OSError as error:
             raise JournalError(f"the access journal {self.file} cannot be written: {reason_of(error)}") from None
+
+    @contextmanager
+    def _only_thread(self) -> Iterator[None]:
+        if not self._threads.acquire(timeout=LOCK_SECONDS):
+            raise Locked
+        try:
+            yield
+        finally:
+            self._threads.release()
 
     def seal(self, key: bytes) -> Seal:
         """The seal. Raises JournalError if it is missing or was changed."""

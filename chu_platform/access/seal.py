@@ -18,6 +18,8 @@ from chu_platform.storage.durable import flush, write_bytes_whole
 
 ONLY_THIS_USER: Final = 0o600
 KEY_BYTES: Final = 32
+# Length of the file. A disk writes a sector, which is not smaller, whole or not at all.
+SECTOR_BYTES: Final = 512
 
 
 class JournalError(ChuError):
@@ -54,9 +56,21 @@ def read_seal(file: Path, key: bytes) -> Seal | None:
 
 
 def write_seal(file: Path, key: bytes, seal: Seal) -> None:
-    """Replace the seal, whole or not at all, and wait until it is on the disk. Raises OSError."""
+    """Replace the seal, whole or not at all, and wait until it is on the disk. Raises OSError.
+
+    It is written in its place: a new file costs two more writes to the disk (its own metadata, and the folder).
+    """
     text = json.dumps({**asdict(seal), "hmac": _hmac(key, seal)})
-    write_bytes_whole(file, text.encode(), ONLY_THIS_USER)
+    data = text.encode().ljust(SECTOR_BYTES - 1) + b"\n"
+    if not file.is_file() or file.stat().st_size != len(data):
+        write_bytes_whole(file, data, ONLY_THIS_USER)
+        return
+    descriptor = os.open(file, os.O_WRONLY)
+    try:
+        os.pwrite(descriptor, data, 0)
+        os.fdatasync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def read_key(file: Path) -> bytes | None:

@@ -45,6 +45,7 @@ def add(
     from chu_platform.storage.store import lake_root
 
     settings = load_settings()
+    _require_granted(profile, purpose)
     sites = frozenset(site.strip().upper().removeprefix("F") for site in establishment or [])
     professional = pseudonym_of_number(Lake(lake_root(settings)), rpps, adeli)
     held = Held(profile, purpose, expires.date(), sites, professional)
@@ -136,6 +137,17 @@ def link(
     settings = load_settings()
     token = Sessions.of(settings).new_link(name, hours * 3600)
     print(f"{(settings.portal_url or DEFAULT_PORTAL).rstrip('/')}{SIGN_IN_LINK}{token}")
+
+
+def _require_granted(profile: Profile, purpose: Purpose) -> None:
+    """Raise ChuError if no table opens to the profile for this purpose. Some profiles read no table at all."""
+    from chu_platform.catalogue import catalogue
+    from chu_platform.errors import ChuError
+
+    grants = [grant for table in catalogue() if table.access for grant in table.access.grants]
+    purposes = {grant.purpose for grant in grants if grant.profile is profile}
+    if purposes and purpose not in purposes:
+        raise ChuError(f"no table opens to {profile} for {purpose}: give --purpose {' or '.join(sorted(purposes))}")
 
 
 def _tell_marts(settings: "Settings") -> None:

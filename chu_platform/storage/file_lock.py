@@ -5,6 +5,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
+
+# Seconds between two attempts: some hold a lock for a write to the disk, others for minutes.
+FIRST_PAUSE: Final = 0.002
+LONGEST_PAUSE: Final = 0.1
 
 
 class Locked(Exception):
@@ -19,7 +24,7 @@ def file_lock(file: Path, wait_seconds: float) -> Iterator[None]:
     """
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with file.open("w") as stream:
-        deadline = time.monotonic() + wait_seconds
+        deadline, pause = time.monotonic() + wait_seconds, FIRST_PAUSE
         while True:
             try:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -27,5 +32,6 @@ def file_lock(file: Path, wait_seconds: float) -> Iterator[None]:
             except BlockingIOError:
                 if time.monotonic() >= deadline:
                     raise Locked from None
-                time.sleep(0.1)
+                time.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
         yield

@@ -83,11 +83,13 @@ def test_the_head_of_a_gets_a_and_nothing_else(home: Home, places: Sequence[Row]
     (entry,) = journal(home)
     assert (entry.principal, entry.profile, entry.rows, entry.decision) == ("claire", "head", 1, "allowed")
     assert a["code"] in entry.filter and str(a["period_start"].year) in entry.filter
+    by_number = home.chu(*of_year(a, "--establishment", a["code"].removeprefix("F")))
+    assert by_number.stdout == done.stdout
     assert_denied(home, *of_year(b, "--establishment", b["code"]))
     assert_denied(home, "kpi", "hospitalisation_rate", "--json")
     assert_denied(home, "risk", "facts/fact_hospitalisation")
     verified = home.chu("journal", "verify")
-    assert (verified.returncode, verified.stdout) == (0, "4 entries, 1 to 4: no findings\n")
+    assert (verified.returncode, verified.stdout) == (0, "5 entries, 1 to 5: no findings\n")
 
 
 @pytest.mark.parametrize("profile", [None, Profile.CLINICIAN, Profile.AUDITOR, Profile.OPERATOR])

@@ -2,9 +2,12 @@
 
 import json
 import multiprocessing
+import os
 import re
 import shutil
+import stat
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +18,7 @@ from deltalake import DeltaTable
 from chu_platform.access.archive import FOLDER, archived, keep_journal
 from chu_platform.access.entries import BEGINNING, Answer, Decision, Entry
 from chu_platform.access.journal import Journal
-from chu_platform.access.seal import JournalError
+from chu_platform.access.seal import SECTOR_BYTES, JournalError
 from chu_platform.access.verification import Head, Verified, verify_journal
 from chu_platform.errors import ChuError
 from chu_platform.storage.lake import Lake
@@ -212,6 +215,47 @@ def test_without_a_journal_there_is_nothing_to_find(tmp_path: Path, lake: Lake) 
     journal = Journal(tmp_path / "secrets")
     assert verify_journal(lake, journal) == Verified(0, 0, 0, [])
     assert not (tmp_path / "secrets").exists()
+
+
+@pytest.mark.unit
+def test_an_entry_is_on_the_disk_before_its_seal_and_both_before_the_answer(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[tuple[str, bytes]] = []
+
+    def noting(flush: Callable[[int], None]) -> Callable[[int], None]:
+        def flush_and_note(descriptor: int) -> None:
+            flush(descriptor)
+            file = Path(f"/proc/self/fd/{descriptor}").resolve()
+            flushed.append((file.name, file.read_bytes()))
+
+        return flush_and_note
+
+    monkeypatch.setattr(os, "fsync", noting(os.fsync))
+    monkeypatch.setattr(os, "fdatasync", noting(os.fdatasync))
+    entry = journal.append(ANSWER)
+    assert [name for name, _ in flushed] == [journal.file.name, journal.seal_file.name]
+    (_, lines), (_, seal) = flushed
+    assert lines.endswith(entry.line + b"\n")
+    assert json.loads(seal)["last_hash"] == entry.hash and len(seal) == SECTOR_BYTES
+
+
+@pytest.mark.unit
+def test_a_seal_of_an_earlier_version_is_read_and_goes_on(journal: Journal, lake: Lake) -> None:
+    journal.seal_file.write_text(journal.seal_file.read_text().strip())
+    assert check(lake, journal) == []
+    journal.append(ANSWER)
+    assert check(lake, journal) == []
+    assert journal.seal_file.stat().st_size == SECTOR_BYTES
+    assert stat.S_IMODE(journal.seal_file.stat().st_mode) == 0o600
+
+
+@pytest.mark.unit
+def test_threads_of_one_process_write_one_chain(journal: Journal, lake: Lake) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        entries = list(pool.map(lambda _: journal.append(ANSWER), range(40)))
+    assert {entry.sequence for entry in entries} == {*range(7, 47)}
+    assert verify_journal(lake, journal) == Verified(46, 1, 46, [])
 
 
 def append_many(secrets: Path, number: int) -> None:

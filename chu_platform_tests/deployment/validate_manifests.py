@@ -16,6 +16,7 @@ from unittest import mock
 import dagster as dg
 import yaml
 
+from chu_platform.compat.run_launcher import starts_runs_elsewhere
 from chu_platform.settings import PROJECT
 
 VERSIONS: Final = ("1.32", "latest")
@@ -66,7 +67,15 @@ def job_of_a_run() -> dict[str, Any]:
     return made
 
 
+def require_key_with_runs() -> None:
+    """The code location knows that runs start elsewhere, without making the launcher, which connects to the cluster."""
+    declared = yaml.safe_load((PROJECT / "kubernetes" / "base" / "dagster.yaml").read_text())
+    with dg.instance_for_test(overrides={"run_launcher": declared["run_launcher"]}) as instance:
+        assert starts_runs_elsewhere(instance)
+
+
 def main() -> None:
+    require_key_with_runs()
     objects = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     job = job_of_a_run()
     pod = job["spec"]["template"]["spec"]

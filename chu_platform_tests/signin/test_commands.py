@@ -62,6 +62,14 @@ def test_a_wrong_command_line_is_status_2(changed: str, to: str) -> None:
     assert chu(*arguments, "--establishment", "010000024").exit_code == 2
 
 
+def test_a_purpose_for_which_no_table_opens_is_refused() -> None:
+    with pytest.raises(ChuError, match="no table opens to head for research: give --purpose steering"):
+        chu(*(part if part != "steering" else "research" for part in ADD), "--establishment", "010000024")
+    with pytest.raises(ChuError, match="give --purpose research or steering"):
+        chu("user", "add", "ana", "--profile", "analyst", "--purpose", "audit", "--expires", "2027-01-01")
+    assert chu("user", "list").stdout == "there is no account\n"
+
+
 def test_a_link_leads_to_the_portal_of_the_settings(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     chu(*ADD, "--establishment", "010000024")
     link = chu("user", "link", "head-a").stdout.strip()
