@@ -1,5 +1,6 @@
 """Indicator 12: use over time: new and returning patients, how much of the use few patients make, evening and night."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -96,7 +97,7 @@ def _use_of(who: Numbers, by_whom: Numbers, first_seen: Numbers, slots: Numbers)
     events = np.bincount(who)
     events[0] = 0
     patients = np.flatnonzero(events)
-    # Of patients with equal numbers of consultations, the first one in the order of their keys.
+    # Counts are the same whichever of several patients with equal numbers of consultations are chosen.
     ranked = patients[np.argsort(-events[patients], kind="stable")]
     contributors = _Contributors(who, by_whom, int(events.max(initial=0)), int(np.bincount(by_whom).max(initial=0)))
     figures: dict[str, float] = {"patients": len(patients)}
@@ -117,7 +118,7 @@ def _use_of(who: Numbers, by_whom: Numbers, first_seen: Numbers, slots: Numbers)
         made[name] = int(events[chosen].sum())
         figures[f"{name}_patients"] = len(chosen)
         are_many = contributors.must_be_many(made[name], made[name])
-        figures[f"{name}_by_few"] = not are_many and contributors.are_few(np.isin(who, chosen))
+        figures[f"{name}_by_few"] = not are_many and contributors.may_be_few(ranked, len(chosen), events)
     for name, number in made.items():
         figures |= {f"{name}_events": number, f"{name}_share": number / len(slots)}
     return figures
@@ -148,6 +149,40 @@ class _Contributors:
         several = int(np.count_nonzero(of_professionals)) >= FEWEST_CONTRIBUTORS
         of_patients = np.bincount(self.who[inside & (self.who > 0)])
         return bool(inside.any()) and (not several or _by_one(of_professionals) or _by_one(of_patients))
+
+    def may_be_few(self, ranked: Numbers, chosen: int, events: Numbers) -> bool:
+        """Whether the first `chosen` patients of `ranked`, by their number of `events`, can be a group of few.
+
+        Of patients with equal numbers, any may be chosen: no figure may depend on the order of their pseudonyms. So
+        the group is of few if one choice is.
+        """
+        if not chosen:
+            return False
+        last = events[ranked[chosen - 1]]
+        certain, tied = ranked[events[ranked] > last], ranked[events[ranked] == last]
+        number = chosen - len(certain)
+        if number == len(tied):
+            return self.are_few(np.isin(self.who, ranked[:chosen]))
+        made = int(events[ranked[:chosen]].sum())
+        of_certain = np.bincount(self.by_whom[np.isin(self.who, certain)], minlength=int(self.by_whom.max()) + 1)
+        inside = np.isin(self.who, tied)
+        pairs, of_pair = np.unique(np.stack([self.by_whom[inside], self.who[inside]]), axis=1, return_counts=True)
+        by_professional: dict[int, list[int]] = {}
+        by_patient: dict[int, set[int]] = {}
+        for professional, patient, count in zip(*pairs.tolist(), of_pair.tolist(), strict=True):
+            by_professional.setdefault(professional, []).append(count)
+            by_patient.setdefault(patient, set()).add(professional)
+        # Each professional with most consultations: with those of the tied patients who saw this one most often.
+        most = {p: sum(sorted(counts, reverse=True)[:number]) for p, counts in by_professional.items()}
+        largest = max(int(of_certain[p]) + most.get(p, 0) for p in {*most, *np.flatnonzero(of_certain).tolist()})
+        if max(largest, int(events[ranked[0]])) > LARGEST_SHARE * made:
+            return True
+        # With those of the certain patients, one professional fewer than are needed: how many tied patients saw no other.
+        seen = Counter(frozenset(found) for found in by_patient.values())
+        fixed = frozenset(np.flatnonzero(of_certain).tolist())
+        few = [fixed | found for found in seen if len(fixed | found) < FEWEST_CONTRIBUTORS]
+        groups = {one | other for one in few for other in few if len(one | other) < FEWEST_CONTRIBUTORS}
+        return any(sum(n for found, n in seen.items() if found <= group) >= number for group in groups)
 
 
 def _by_one(events: Numbers) -> bool:

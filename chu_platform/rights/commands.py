@@ -1,5 +1,6 @@
 """The commands `chu erase` and `chu keys`."""
 
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -52,7 +53,8 @@ def erase_persons(
     """
     from chu_platform.rights.requests import read_persons
 
-    _erase(read_persons(file or STANDARD_INPUT))
+    # The standard input is not opened again: whoever gave it may not have let this user open it.
+    _erase(read_persons(file or STANDARD_INPUT, None if file else sys.stdin.buffer))
 
 
 @erase.command("deaths", short_help="Erase the deaths of INSEE's opposition list.")

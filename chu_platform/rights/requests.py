@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import pyarrow.parquet as pq
 
@@ -50,16 +50,16 @@ class Request:
     deaths: Sequence[Death] = field(default_factory=list)
 
 
-def read_persons(file: Path) -> Request:
+def read_persons(file: Path, given: IO[bytes] | None = None) -> Request:
     """The request in a CSV file with the columns COLUMNS: in each line, a number of a patient, or an identity.
 
-    Raises ChuError with line and column, never with a value.
+    `given` has the content, if it is open already. Raises ChuError with line and column, never with a value.
     """
-    if not file.exists():
+    if given is None and not file.exists():
         raise ChuError(f"the request {file} does not exist")
     patients: list[str] = []
     identities: list[Identity] = []
-    for place, row in csv_lines(file, COLUMNS):
+    for place, row in csv_lines(file, COLUMNS, given):
         if set(row) != set(COLUMNS) or None in row.values():
             raise ChuError(f"{place}: it does not have {len(COLUMNS)} columns: correct it")
         cells = {name: (value or "").strip() for name, value in row.items()}

@@ -1,5 +1,6 @@
 """Requests for erasure: what is read, and what is refused with the line and the column, without any value."""
 
+import io
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,15 @@ def request(tmp_path: Path, *lines: str) -> Path:
 def test_a_request_names_numbers_or_identities(tmp_path: Path) -> None:
     found = read_persons(request(tmp_path, HEADER, "042,,,", ",Dupont,Zoé,1954-03-02", "42,,,"))
     assert (found.patients, found.identities) == (["42"], [Identity("Dupont", "Zoé", "1954-03-02")])
+
+
+def test_a_request_from_the_standard_input_is_not_opened_again(tmp_path: Path) -> None:
+    missing = tmp_path / "stdin"
+    assert read_persons(missing, io.BytesIO(f"{HEADER}\r\n42,,,\r\n".encode())).patients == ["42"]
+    with pytest.raises(ChuError, match="stdin line 2, column patient: it is not a whole number"):
+        read_persons(missing, io.BytesIO(f"{HEADER}\nx,,,\n".encode()))
+    with pytest.raises(ChuError, match="stdin is not a CSV file in UTF-8"):
+        read_persons(missing, io.BytesIO(b"\xff"))
 
 
 @pytest.mark.parametrize(
