@@ -189,7 +189,7 @@ def can_be_few(consultations: Sequence[Mapping[str, Any]], number: int) -> bool:
 
 @pytest.mark.unit
 def test_whether_a_group_is_of_few_does_not_depend_on_the_order_of_pseudonyms() -> None:
-    """Of forty patients with one consultation each, two are the first 5 %; twelve see one doctor, the others their own."""
+    """Of forty patients with one consultation each, twelve see one doctor, and the others one of their own."""
     found = []
     for names in (range(40), reversed(range(40))):
         of_patients = [visit(f"p{name:02}", by="d0" if n < 12 else f"d{n}") for n, name in enumerate(names)]
