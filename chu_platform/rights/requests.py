@@ -50,16 +50,16 @@ class Request:
     deaths: Sequence[Death] = field(default_factory=list)
 
 
-def read_persons(file: Path, given: IO[bytes] | None = None) -> Request:
+def read_persons(file: Path, opened: IO[bytes] | None = None) -> Request:
     """The request in a CSV file with the columns COLUMNS: in each line, a number of a patient, or an identity.
 
-    `given` has the content, if it is open already. Raises ChuError with line and column, never with a value.
+    `opened` has the content, if it is open already. Raises ChuError with line and column, never with a value.
     """
-    if given is None and not file.exists():
+    if opened is None and not file.exists():
         raise ChuError(f"the request {file} does not exist")
     patients: list[str] = []
     identities: list[Identity] = []
-    for place, row in csv_lines(file, COLUMNS, given):
+    for place, row in csv_lines(file, COLUMNS, opened):
         if set(row) != set(COLUMNS) or None in row.values():
             raise ChuError(f"{place}: it does not have {len(COLUMNS)} columns: correct it")
         cells = {name: (value or "").strip() for name, value in row.items()}
