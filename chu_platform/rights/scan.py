@@ -41,6 +41,8 @@ ENCODINGS: Final = ("utf-8", "cp1252", "utf-16-le")
 # Pseudonyms are 32 hexadecimal digits, hashes of files are more.
 LENGTH: Final = 32
 HEXADECIMAL: Final = re.compile(rb"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
+# A text of so many bytes has a length in a page of PostgreSQL that is written as the letter A, or a later one.
+LENGTH_LIKE_A_LETTER: Final = 31
 # Types of columns in which no text of a person can be.
 WITHOUT_TEXT: Final = frozenset(("DOUBLE", "FLOAT", "BOOLEAN", "DATE", "TIMESTAMP"))
 SQLITE: Final = b"SQLite format 3\x00"
@@ -86,6 +88,7 @@ class Sought:
                 for families, firsts in ([] if compressed else self._names)
                 for one in families
                 for at in _places(lower, one)
+                if _begins_word(lower, at, len(one))
                 for other in firsts
             )
             or any(found.group() in self._pseudonyms for found in HEXADECIMAL.finditer(content))
@@ -271,6 +274,22 @@ def _places(content: bytes, text: bytes) -> Iterator[int]:
 def _is_apart(content: bytes, at: int, length: int) -> bool:
     """Whether a text is no part of a longer number."""
     return not content[max(0, at - 1) : at].isdigit() and not content[at + length : at + length + 1].isdigit()
+
+
+def _begins_word(content: bytes, at: int, length: int) -> bool:
+    """Whether no letter stands before a text: the name of another person may end with it.
+
+    In a page of PostgreSQL, the byte before a long text tells its length, and may be a letter: then it counts as begun.
+    """
+    if length >= LENGTH_LIKE_A_LETTER or at == 0:
+        return True
+    before = content[max(0, at - 4) : at]
+    # The character before, in UTF-8 if it is valid, else in CP1252.
+    starts = (before[-size:] for size in range(1, len(before) + 1))
+    for one in starts:
+        with suppress(UnicodeDecodeError):
+            return not one.decode().isalpha()
+    return not before[-1:].decode("cp1252", errors="replace").isalpha()
 
 
 def _is_near(content: bytes, at: int, length: int, other: bytes) -> bool:

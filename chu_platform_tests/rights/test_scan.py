@@ -36,6 +36,9 @@ CASE = Case(
 FOUND = {
     "line.log": b"no row for P\xc3\xa9ran Zo\xc3\xa9-Anne",
     "capitals.log": "ZOÉ-ANNE;PÉRAN".encode(),
+    "page.bin": "\x11Civil\x0fPéran\x15Zoé-Anne".encode(),
+    "quoted.log": "«\xa0Péran Zoé-Anne".encode(),
+    "quoted_old.log": "«\xa0Péran Zoé-Anne".encode("cp1252"),
     "old.log": "péran, zoé-anne".encode("cp1252"),
     "wide.log": "zoe@example.org".encode("utf-16-le"),
     "escaped.json": json.dumps({"said": "Péran Zoé-Anne"}).encode(),
@@ -47,6 +50,8 @@ OTHERS = {
     "family.log": "Péran Anne".encode(),
     "far.log": "Péran, who lives in another town, and Zoé-Anne".encode(),
     "shared.log": b"Martin Anne",
+    "end_of_another_name.bin": b"\x11Le" + "péran\x13Zoé-Anne".encode(),
+    "end_of_another_name.log": "éPéran Zoé-Anne".encode(),
     "longer.log": b"106123456780",
     "hash.json": f'{{"sha256": "{PSEUDONYM}{PSEUDONYM}"}}'.encode(),
 }
