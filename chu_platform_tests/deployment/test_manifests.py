@@ -180,8 +180,34 @@ def test_dagster_has_the_environment_of_the_other_deployment() -> None:
     assert launcher()["env_config_maps"] == ["environment", "lake"]
 
 
+@pytest.mark.unit
+def test_the_marts_are_those_of_the_other_deployment_and_their_load_has_no_key() -> None:
+    folder = BASE.parent / "marts"
+    compose = yaml.safe_load((PROJECT / "docker" / "compose.marts.yaml").read_text())["services"]["marts"]
+    server, _ = yaml.safe_load_all((folder / "marts.yaml").read_text())
+    (container,) = server["spec"]["template"]["spec"]["containers"]
+    assert (container["args"], container["image"]) == (compose["command"], compose["image"])
+    assert {e["name"]: e["value"] for e in container["env"]} == compose["environment"]
+    rules = [(place / "marts_hba.conf").read_text() for place in (folder, PROJECT / "docker")]
+    assert rules[0] == rules[1]
+    load, claim = yaml.safe_load_all((folder / "load.yaml").read_text())
+    pod = load["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    assert {v["secret"]["secretName"] for v in pod["volumes"] if "secret" in v} == {
+        "marts-address",
+        "lake-pseudonymised-read-only",
+        "lake-published-read-only",
+    }
+    claims = {v["persistentVolumeClaim"]["claimName"] for v in pod["volumes"] if "persistentVolumeClaim" in v}
+    assert claims == {"accounts", claim["metadata"]["name"]}
+    for spec in (pod, server["spec"]["template"]["spec"]):
+        assert spec["securityContext"]["runAsNonRoot"] and not spec["automountServiceAccountToken"]
+        (container,) = spec["containers"]
+        security = container["securityContext"]
+        assert security["readOnlyRootFilesystem"] and not security["allowPrivilegeEscalation"]
+
+
 @pytest.mark.system
-@pytest.mark.parametrize("folder", ["base", "spark"])
+@pytest.mark.parametrize("folder", ["base", "spark", "marts"])
 def test_the_manifests_are_valid(tmp_path: Path, folder: str) -> None:
     kubectl = shutil.which("kubectl")
     if kubectl is None:
