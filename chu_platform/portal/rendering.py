@@ -59,7 +59,7 @@ from chu_platform.portal.reliability import MeasuredCheck, Reliability, check_co
 from chu_platform.portal.search import Hit, Hits
 from chu_platform.portal.several import several_note, several_table
 from chu_platform.portal.story import story_of
-from chu_platform.portal.views import TableRow, View, columns_of, linked_map, row_of, unit_and_title, view_of
+from chu_platform.portal.views import TableRow, View, columns_of, linked_map, row_of, view_of
 from chu_platform.tables.spark_sql import UNKNOWN
 from chu_platform.tables.table import Layer, Zone
 
@@ -72,12 +72,10 @@ SEARCHED: Final = {
 
 @dataclass(frozen=True)
 class Card:
-    """A question on the home page; `unit` is that of the figure, where it is more than a sign."""
+    """A question on the home page, with its finding as one line."""
 
     question: Question
     address: str
-    figure: str | None
-    unit: str
     sentence: Markup
     detail: str
     spark: Markup
@@ -587,7 +585,7 @@ def _profile_page(cell: Cell) -> str | None:
 
 
 def _card(snapshot: Snapshot, question: Question) -> Card | None:
-    def make() -> tuple[str, str | None, str, Markup, str, Markup] | None:
+    def make() -> tuple[str, Markup, str, Markup] | None:
         try:
             choice = choose(snapshot, question.slug, [])
         except Refused:
@@ -597,16 +595,13 @@ def _card(snapshot: Snapshot, question: Question) -> Card | None:
         if choice.period in sums:
             return _sum_card(view, sums)
         own, chart = view.cell, view.trend_chart
-        sign, _ = unit_and_title(view.measure)
         made_of = " / ".join(f"{number} {words}" for words, number in sentences.parts(view.measure, own))
         limits = sentences.limits(view.measure, own)
         called = view.measure.limits.replace("intervalle de confiance", "IC")
         detail = " · ".join(part for part in (f"{called} : {limits}" if limits else "", made_of) if part)
         return (
             choice.address(),
-            None if own.value is None else french.amount(own.value, sign, view.measure.decimals),
-            "" if sign else view.measure.unit,
-            sentences.headline(question, view.measure, own),
+            sentences.in_one_line(question, view.measure, own),
             french.capital(detail),
             sparkline(chart.title, chart.unit, chart.digits, chart.moments, f"tendance-{question.number}"),
         )
@@ -615,13 +610,12 @@ def _card(snapshot: Snapshot, question: Question) -> Card | None:
     return Card(question, *made, reliability(snapshot, question)) if made else None
 
 
-def _sum_card(view: View, sums: Mapping[Period, PlaceSums]) -> tuple[str, str, str, Markup, str, Markup]:
+def _sum_card(view: View, sums: Mapping[Period, PlaceSums]) -> tuple[str, Markup, str, Markup]:
     """The card of a question that has no row for all regions: their sum, and how far apart they are."""
     period = view.choice.period
     rated = [c for c in view.peers.cells if c.value is not None]
     drawn = {cell.period for cell in view.trend}
     moments = [Moment(p.label, p.short, found.whole) for p, found in sums.items() if p in drawn]
-    whole = french.number(sums[period].whole)
     detail = ""
     if rated:
         # Without names: the lowest and the highest figure may be apart by chance.
@@ -629,8 +623,6 @@ def _sum_card(view: View, sums: Mapping[Period, PlaceSums]) -> tuple[str, str, s
         detail = f"Taux bruts des régions : {french.interval(*ends, view.measure.unit, view.measure.decimals)}"
     return (
         view.choice.address(),
-        whole,
-        view.measure.numerator.label if view.measure.numerator else "",
         sentences.sum_of_deaths(period, sums[period]),
         detail,
         sparkline("Nombre de décès", "", 0, moments, f"tendance-{view.question.number}"),

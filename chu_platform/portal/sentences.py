@@ -1,6 +1,7 @@
 """Sentences written from the figures: the finding, its interval, what it is made of, what is left out, how sure it is."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
 from markupsafe import Markup
@@ -26,6 +27,8 @@ QUALITY_CAUTION: Final = (
 )
 
 NO_FIGURE: Final = "–"
+# So many letters are one line of the home page on a screen 1440 pixels wide.
+LONGEST_LINE: Final = 152
 STATES: Final = {
     State.GOOD: "Contrôlé",
     State.REMARK: "Contrôlé, avec remarque",
@@ -63,6 +66,16 @@ def headline(question: Question, measure: Measure, cell: Cell) -> Markup:
     whose = "des patients de ce groupe" if subject and "age_band" in cell.x else "des patients de la base"
     before, _, after = measure.sentence.replace("{whose}", whose).replace("{where}", where).partition("{value}")
     return Markup("{}, {}<strong>{}</strong>{}.").format(begin, before, figure(measure, cell.value), after)
+
+
+def in_one_line(question: Question, measure: Measure, cell: Cell) -> Markup:
+    """The same in one line; of a label that leaves no room for the rest, such as that of a chapter, the beginning."""
+    found = headline(question, measure, cell)
+    beyond = len(found.striptags()) - LONGEST_LINE
+    if beyond <= 0:
+        return found
+    kept = cell.label[: max(len(cell.label) - beyond, 1)].rpartition(" ")[0].rstrip(" ,")
+    return headline(question, measure, replace(cell, label=f"{kept}…"))
 
 
 def sum_of_deaths(period: Period, sums: PlaceSums) -> Markup:

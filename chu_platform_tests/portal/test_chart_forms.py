@@ -2,6 +2,7 @@
 
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 
 import pytest
 from markupsafe import Markup
@@ -9,7 +10,7 @@ from markupsafe import Markup
 from chu_platform.portal.charts import grammar, trend
 from chu_platform.portal.charts.control import control_chart
 from chu_platform.portal.charts.curve import Point, curve_chart
-from chu_platform.portal.charts.drawing import NARROW, STYLES, WIDE, Better, Reference, Size
+from chu_platform.portal.charts.drawing import NARROW, STYLES, WIDE, Better, Reference, Size, text_width
 from chu_platform.portal.charts.funnel import Placed, Shown, funnel_chart, marked
 from chu_platform.portal.charts.grammar import Chart
 from chu_platform.portal.charts.series import Series, series_chart
@@ -188,6 +189,20 @@ def test_a_funnel_has_words_only_for_places_that_say_something() -> None:
     (cloud,) = (e for e in of_class(chart, "cloud-within") if len(e.get("d") or "") > 200)
     assert (cloud.get("d") or "").count("M") == 200
     assert FUNNEL.description.startswith("Entonnoir de 202\u00a0lieux")
+
+
+def test_the_name_of_a_small_place_is_beside_the_words_of_the_axis() -> None:
+    """The smallest of three places stands at the left edge, where the numbers of the axis are."""
+    places = [Placed(str(n), f"Lieu {n}", 1.0, size) for n, size in enumerate((10.0, 50_000.0, 100_000.0))]
+    places += [Placed(str(n), f"Lieu {n}", 1.01 - n % 3 / 100, 60_000.0) for n in range(3, 12)]
+    limits = funnel_of(Kind.RATIO, [(p.value, p.size) for p in places])
+    assert limits
+    shown = Shown(100.0, "pour 100", 1, "décès attendus", "lower")
+    own = replace(places[0], label="Saint-Pierre")
+    chart = drawn(marked(funnel_chart("x", places, limits, shown), {"own": own}, shown))
+    (name,) = (e for e in of_class(chart, "value") if "".join(e.itertext()) == "Saint-Pierre")
+    (axis,) = of_class(chart, "axis")[:1]
+    assert float(name.get("x") or 0) - text_width("Saint-Pierre") / 2 >= float(axis.get("x1") or 0)
 
 
 def test_a_strip_has_the_highest_results_at_the_right() -> None:

@@ -250,6 +250,66 @@ def see_chart(slug: str, desk: Page) -> None:
     assert chart and lists and facts and chart["y"] < 844 and lists["y"] < facts["y"] and chart["y"] < facts["y"]
 
 
+# Pages with a chart that are no question. A place that is small stands in a funnel where its words may meet an axis.
+CHARTED = (
+    "/entonnoir?sujet=mortalite-regions&lieu=region:04",
+    "/entonnoir?sujet=recommandation-sites",
+    "/profil?lieu=region:04&avec=region:11,region:53,region:84",
+    "/registre",
+    "/controle/consultations-etablissement",
+)
+# Where the words of a screen end, and the first chart: on a phone what a chart says is said again after it.
+FIRST_CHART = """() => {
+    const box = part => [...document.querySelectorAll(part)].find(e => e.checkVisibility())?.getBoundingClientRect();
+    const chart = box("main svg.chart"), again = box("main .findings");
+    return {top: chart.top, bottom: chart.bottom, again: again ? again.top : Infinity};
+}"""
+
+
+@pytest.mark.parametrize("path", CHARTED)
+def test_the_chart_of_a_page_stands_above_the_fold(path: str, desk: Page) -> None:
+    desk.set_viewport_size({"width": 1440, "height": 900})
+    desk.goto(path)
+    assert desk.evaluate(FIRST_CHART)["bottom"] <= 900
+    desk.set_viewport_size({"width": 390, "height": 844})
+    found = desk.evaluate(FIRST_CHART)
+    assert found["top"] <= 600 and found["top"] < found["again"], found
+
+
+@pytest.mark.parametrize("slug", ["deces-region", "satisfaction-region"])
+def test_the_chart_of_la_reunion_stands_above_the_fold(slug: str, desk: Page) -> None:
+    desk.set_viewport_size({"width": 1440, "height": 900})
+    desk.goto(f"/questions/{slug}?region=04")
+    assert desk.evaluate(FIRST_CHART)["bottom"] <= 900
+
+
+# Of elements, how many lines of text each has.
+LINES = (
+    "found => found.map(e => Math.round(e.getBoundingClientRect().height / parseFloat(getComputedStyle(e).lineHeight)))"
+)
+
+
+def test_a_card_of_home_is_a_line_of_finding_and_the_state_of_the_data_a_line(desk: Page) -> None:
+    desk.set_viewport_size({"width": 1440, "height": 900})
+    desk.goto("/")
+    findings = desk.locator(".card .finding")
+    assert findings.count() == len(BY_SLUG)
+    assert set(findings.evaluate_all(LINES)) == {1}
+    assert desk.locator("p.state").evaluate_all(LINES) == [1]
+    # The first findings need no scrolling.
+    assert sum(found["y"] + found["height"] <= 900 for f in findings.all() if (found := f.bounding_box())) >= 4
+    # A finding has its figure.
+    assert all(re.search(r"\d", text) for text in desk.locator(".card .finding strong").all_inner_texts())
+
+
+def test_the_menu_and_its_search_are_one_line(desk: Page) -> None:
+    desk.set_viewport_size({"width": 1440, "height": 900})
+    desk.goto("/methode")
+    parts = [desk.locator(f".masthead {part}").bounding_box() for part in (".brand", "nav", "form")]
+    assert all(parts)
+    assert len({round((part["y"] + part["height"] / 2) / 10) for part in parts if part}) == 1, parts
+
+
 def test_suggestions_come_while_typing_and_the_keyboard_reaches_them(desk: Page) -> None:
     for path, field in (("/", "#chercher-accueil"), ("/methode", "#chercher-menu")):
         desk.goto(path)
@@ -305,10 +365,41 @@ def test_no_text_on_paper_is_smaller_than_eight_points(path: str, width: int, de
     assert sizes and min(sizes)[0] >= 8, min(sizes)
 
 
-@pytest.mark.parametrize("path", ["/", "/questions/deces-region"])
+@pytest.mark.parametrize("path", ["/", "/questions/deces-region", "/profil?lieu=region:04"])
 def test_no_printed_page_is_a_rest_of_some_lines(path: str, desk: Page) -> None:
     """All pages: `test_every_page`."""
     print_page(path, desk)
+
+
+# What is printed wider than the page, or lower than its own box ends: other words are printed over it.
+OUTSIDE = """() => {
+    const edge = document.querySelector("main").getBoundingClientRect().right + 1;
+    const wide = [...document.querySelectorAll("main table, main svg.chart")].filter(e => e.checkVisibility()
+        && e.getBoundingClientRect().right > edge);
+    const tall = [...document.querySelectorAll("main .scroll")].filter(e => e.checkVisibility()
+        && e.scrollHeight > e.clientHeight + 1);
+    return [...wide, ...tall].map(e => e.textContent.trim().slice(0, 60));
+}"""
+
+
+@pytest.mark.parametrize("path", [CHARTED[2], "/questions/deces-region", "/methode", "/qualite"])
+def test_nothing_is_printed_outside_the_page_or_over_other_words(path: str, desk: Page) -> None:
+    desk.set_viewport_size({"width": 688, "height": 900})
+    desk.goto(path)
+    desk.emulate_media(media="print")
+    assert desk.evaluate(OUTSIDE) == []
+
+
+def test_each_step_of_the_story_fits_its_printed_page(desk: Page) -> None:
+    desk.set_viewport_size({"width": 1174, "height": 720})
+    desk.goto("/recit")
+    desk.emulate_media(media="print")
+    beyond = desk.evaluate(
+        """() => [...document.querySelectorAll(".step")].map(s =>
+            Math.max(...[...s.querySelectorAll("*")].filter(e => e.checkVisibility()).map(
+                e => e.getBoundingClientRect().bottom)) - s.getBoundingClientRect().bottom)"""
+    )
+    assert len(beyond) == len(SPEECH) and max(beyond) <= 1, beyond
 
 
 def print_page(path: str, desk: Page) -> None:

@@ -10,11 +10,13 @@ from chu_platform_tests.pipeline.home import Home
 from chu_platform_tests.portal.chromium import needs_chromium
 from chu_platform_tests.portal.served import BY_SLUG, QUESTIONS, Served
 from chu_platform_tests.portal.test_accessible import ADDRESSES, open_page
-from chu_platform_tests.portal.test_chromium import LISTS, answer, print_page, see_chart
+from chu_platform_tests.portal.test_chromium import CHARTED, LISTS, answer, print_page, see_chart
 from chu_platform_tests.portal.test_explorer import explore
 from chu_platform_tests.portal.test_pages import choices
 
 pytestmark = pytest.mark.system
+
+PAGES = ("/", "/methode", "/dernier-mois", "/besoins", "/qualite")
 
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda q: q.slug)
@@ -41,7 +43,9 @@ def test_a_question_is_answered_for_an_x(slug: str, made: Home, browser: Browser
 
 
 @needs_chromium
-@pytest.mark.parametrize("path", ["/", "/methode", *(f"/questions/{slug}" for slug in BY_SLUG)])
+@pytest.mark.parametrize(
+    "path", ["/", "/methode", "/dernier-mois", *CHARTED, *(f"/questions/{slug}" for slug in BY_SLUG)]
+)
 def test_no_printed_page_is_a_rest_of_some_lines(path: str, desk: Page) -> None:
     print_page(path, desk)
 

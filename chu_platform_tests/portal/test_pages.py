@@ -22,7 +22,7 @@ from chu_platform.facts.fact_hospitalisation import fact_hospitalisation
 from chu_platform.portal.cells import Cell, Peers
 from chu_platform.portal.questions import BREAKDOWNS, Measure, Question
 from chu_platform.portal.readable_periods import GRAINS, Period
-from chu_platform.portal.sentences import left_out
+from chu_platform.portal.sentences import in_one_line, left_out
 from chu_platform.release.published_quality import published_quality
 from chu_platform.tables.table import Table
 from chu_platform_tests import small_duckdb
@@ -821,3 +821,23 @@ def test_the_care_quality_of_a_site_is_shown_whole(made: Home, portal: Served) -
     others = portal.page("/qualite?q=a")
     assert len(others.all(".results li")) == 50 and "Plus de 50 sites" in others
     assert "Aucun site" in portal.page("/qualite?q=zzzz")
+
+
+@pytest.mark.parametrize(
+    ("label", "begun"),
+    [
+        ("Maladies du foie", "Maladies du foie : "),
+        (
+            "Symptômes, signes et résultats anormaux d’examens cliniques et de laboratoire, non classés ailleurs",
+            "Symptômes, signes et résultats anormaux…",
+        ),
+    ],
+)
+def test_a_finding_in_one_line_keeps_its_figure_and_the_beginning_of_its_label(label: str, begun: str) -> None:
+    question = BY_SLUG["consultations-diagnostic"]
+    period = Period("year", date(2022, 1, 1), date(2023, 1, 1))
+    x = {"level": "chapter", "code": "X"}
+    cell = Cell(x, label, label, period, False, False, False, 386.2, 383.0, 390.0, 3862.0, 10_000.0, [])
+    line = in_one_line(question, question.measures[0], cell).striptags().replace("\u00a0", " ").replace("\u202f", " ")
+    assert line.startswith(begun) and len(line) <= 152
+    assert "en 2022, 386,2 ‰ des patients de la base" in line

@@ -346,10 +346,11 @@ class Named:
     text: str
 
     def drawn(self, plot: Plot) -> Iterator[str]:
-        """The words, within the chart, above the point."""
+        """The words, within the plot and so beside the words of its axis, above the point."""
         x, y = plot.at(self.point)
         half = text_width(self.text) / 2 + 2
-        yield words(min(max(x, half + 4), plot.size.width - 8 - half), max(y - 12, 13), self.text, "value", "middle")
+        x = min(max(x, plot.x.start + half + 4), plot.size.width - 8 - half)
+        yield words(x, max(y - 12, 13), self.text, "value", "middle")
 
     def key(self, _hatch: str, /) -> None:
         """None: it speaks for itself."""
