@@ -256,7 +256,7 @@ CHARTED = (
     "/entonnoir?sujet=recommandation-sites",
     "/profil?lieu=region:04&avec=region:11,region:53,region:84",
     "/registre",
-    "/controle/consultations-etablissement",
+    "/controle/hospitalisations",
 )
 # Where the words of a screen end, and the first chart: on a phone what a chart says is said again after it.
 FIRST_CHART = """() => {
@@ -326,7 +326,7 @@ def test_suggestions_come_while_typing_and_the_keyboard_reaches_them(desk: Page)
 
 
 def test_a_search_needs_no_script(page: Page) -> None:
-    field = page.get_by_role("searchbox", name="Chercher dans tout le portail")
+    field = page.get_by_role("searchbox", name="Chercher un établissement, un lieu, un diagnostic ou une question")
     field.fill("finistere")
     field.press("Enter")
     page.locator("main ul.results a").first.click()
