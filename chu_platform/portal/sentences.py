@@ -28,7 +28,7 @@ QUALITY_CAUTION: Final = (
 
 NO_FIGURE: Final = "–"
 # So many letters are one line of the home page on a screen 1440 pixels wide.
-LONGEST_LINE: Final = 152
+LONGEST_LINE: Final = 156
 STATES: Final = {
     State.GOOD: "Contrôlé",
     State.REMARK: "Contrôlé, avec remarque",

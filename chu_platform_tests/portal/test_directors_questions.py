@@ -128,10 +128,12 @@ def test_how_does_my_hospital_stand_on_everything_known_of_it(made: Home, direct
     )
     director.follow("Où en est mon établissement, mon département, ma région ?")
     director.write(own["site_finess"])
-    assert f"FINESS {own['site_finess']}" in director.reads()
+    assert f"FINESS {own['site_finess']}" in director.reads(".kicker")
+    assert str(own["region_label"]) in director.reads(".kicker")
     assert f"{written(own['score'], 1)} sur 100, classe {own['class']}" in director.reads(".findings")
     for part in ("satisfaction", "qualite", "consultations", "masque"):
         expect(director.page.locator(f"section[aria-labelledby=titre-{part}]")).to_be_visible()
+    assert "Séjours : " in director.reads("section[aria-labelledby=titre-masque]")
 
 
 def test_is_last_month_unusual(director: Director) -> None:
