@@ -27,6 +27,8 @@ QUALITY_CAUTION: Final = (
 )
 
 NO_FIGURE: Final = "–"
+# Of so many, a tenth says nothing.
+MANY: Final = 1_000
 # So many letters are one line of the home page on a screen 1440 pixels wide.
 LONGEST_LINE: Final = 156
 STATES: Final = {
@@ -124,8 +126,13 @@ def parts(measure: Measure, cell: Cell) -> list[tuple[str, str]]:
     found = []
     for count, value in zip(measure.counts, cell.counts, strict=True):
         if value is not None:
-            found.append((count.label, french.number(value, 0 if float(value).is_integer() else 1)))
+            found.append((count.label, french.number(value, digits_of(value))))
     return found
+
+
+def digits_of(count: float) -> int:
+    """How many decimals a count is written with: none if it is whole or large, such as the people in mid-year."""
+    return 0 if float(count).is_integer() or abs(count) >= MANY else 1
 
 
 def missing(cell: Cell) -> str | None:

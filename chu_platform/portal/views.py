@@ -32,7 +32,7 @@ from chu_platform.portal.choices import Choice
 from chu_platform.portal.questions import Measure, Question
 from chu_platform.portal.readable_periods import Period
 from chu_platform.portal.reader import Snapshot
-from chu_platform.portal.sentences import NO_FIGURE, limits, missing
+from chu_platform.portal.sentences import NO_FIGURE, digits_of, limits, missing
 from chu_platform.portal.several import Course, several_chart
 
 # Longer units stand in the title of a chart, not behind each figure.
@@ -383,7 +383,7 @@ def row_of(measure: Measure, first: str | Markup, found: Cell) -> TableRow:
         )
     for count, value in zip(measure.counts, found.counts, strict=True):
         if count.column != measure.value and (measure.usual is None or count.column != measure.usual.value):
-            row.append(_shown(found, value, 0 if value is None or float(value).is_integer() else 1))
+            row.append(_shown(found, value, 0 if value is None else digits_of(value)))
     return row
 
 

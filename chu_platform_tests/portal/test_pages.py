@@ -117,7 +117,8 @@ def test_a_figure_is_that_of_the_published_table(question: Question, made: Home,
             assert figure_of(page) in displayed(question, measure, row), row
             for count in (measure.numerator, measure.denominator):
                 if count and row[count.column] is not None:
-                    number = french.number(row[count.column], 0 if float(row[count.column]).is_integer() else 1)
+                    value = row[count.column]
+                    number = french.number(value, 0 if float(value).is_integer() or value >= 1000 else 1)
                     number = number.replace("\u202f", " ")
                     assert number in [e.text for e in page.all("dl.stats dd")], (count, row)
 
@@ -539,6 +540,28 @@ def test_a_page_of_an_establishment_opens_with_its_count_and_has_its_rate_per_10
     assert portal.page(page.one("#lien").attributes["href"]) == page
     # In the comparison and among the contexts the unit is the same.
     assert {h.text for h in page.all("th.number") if "Taux de recours" in h.text} == {"Taux de recours (pour 100 000)"}
+
+
+def test_an_establishment_without_a_course_opens_with_its_comparison(made: Home, portal: Served) -> None:
+    """Nothing of it is published by month or year: the chart that there is stands beside the lists."""
+    where = "level = 'establishment' AND period_grain = 'all' AND NOT is_masked"
+    row = published(made, BY_SLUG["consultations-etablissement"], where)[0]
+    page = portal.page(f"/questions/consultations-etablissement?x=establishment:{row['code']}")
+    assert len(page.one("div.split").all("section[aria-labelledby=titre-comparaison] svg.chart-wide")) == 1
+    assert len(page.all("section[aria-labelledby=titre-comparaison]")) == 1
+    with_course = portal.page("/questions/consultations-etablissement")
+    assert not with_course.one("div.split").all("section[aria-labelledby=titre-comparaison]")
+    assert len(with_course.all("section[aria-labelledby=titre-comparaison]")) == 1
+
+
+def test_no_page_counts_tenths_of_many_people(made: Home, portal: Served) -> None:
+    """The population in mid-year is the mean of two whole numbers; expected deaths are a median."""
+    where = "level = 'region' AND sex = 'all' AND year = 2019 AND population % 1 <> 0"
+    row = published(made, BY_SLUG["mortalite"], where)[0]
+    page = portal.page(f"/questions/mortalite?x=region:{row['code']}&periode=2019")
+    whole = french.number(row["population"], 0).replace("\u202f", " ")
+    assert whole in [e.text for e in page.all("dl.stats dd")]
+    assert not re.search(r"\d \d{3},\d", section(page, "comparaison").text.replace("pour 100 000", ""))
 
 
 def test_a_share_of_two_thirds_is_a_percentage(made: Home, portal: Served) -> None:
