@@ -30,7 +30,7 @@ NO_FIGURE: Final = "–"
 # Of so many, a tenth says nothing.
 MANY: Final = 1_000
 # So many letters are one line of the home page on a screen 1440 pixels wide.
-LONGEST_LINE: Final = 156
+LONGEST_LINE: Final = 158
 STATES: Final = {
     State.GOOD: "Contrôlé",
     State.REMARK: "Contrôlé, avec remarque",
