@@ -65,7 +65,8 @@ class MaskFamily(DeclaresTables):
         """The mask table: one row for each row of the masked tables of the family."""
         inputs: dict[str, Table] = {}
         for indicator, release in self._releases:
-            for name, table in {release.alias: indicator.candidate, **release.reads}.items():
+            masks = {f.name: f.table for f in release.reads_masks}
+            for name, table in {release.alias: indicator.candidate, **release.reads, **masks}.items():
                 if inputs.setdefault(name, table) is not table:
                     raise ValueError(f"{self.name}: two members read different tables under the name {name!r}")
             if unknown := set(release.relations) - {tuple(s.columns) for s in self.systems}:
@@ -172,7 +173,9 @@ class MaskFamily(DeclaresTables):
             inputs["grain"] += [k for k in keys if k.endswith(".period_grain")]
             inputs["level"] += [f"{release.alias}.{c}" for c in release.level_columns]
             inputs["weight"].append(f"{release.alias}.{release.weight}")
+            masks = [f"{f.name}.{c}" for f in release.reads_masks for c in ("indicator", "cell", "level", "is_masked")]
             for column in ("is_masked", "reason"):
+                inputs[column] += masks
                 inputs[column] += [f"{release.alias}.{c}" for c in release.counts]
                 inputs[column] += [f"{release.alias}.{c}" for c in release.rules.flags.values()]
                 inputs[column] += CONTRIBUTOR_COLUMNS if release.rules.contributors else []
@@ -197,6 +200,7 @@ class Release:
         level_columns: The columns from which the level of a cell is made.
         reads: The dimensions that the SQL of the relations reads.
         relation_columns: The columns of these dimensions, as "input.column".
+        reads_masks: The families whose masks the SQL of `cells` reads, by the names of these masks.
         insiders: SQL of the cells of which the head of a place knows a part (`cell_masks.mask`), if any.
         repeats: SQL of (cell, other) pairs over the relation `cell`: the row of the first cell repeats a figure of the
             other one, so that it is masked where the other one is, if any.
@@ -214,6 +218,7 @@ class Release:
     level_columns: Sequence[str] = ()
     reads: Mapping[str, Table] = field(default_factory=dict)
     relation_columns: Sequence[str] = ()
+    reads_masks: Sequence[MaskFamily] = ()
     insiders: str | None = None
     repeats: str | None = None
     withheld: Sequence[str] = ()

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from chu_platform.oracle import (
     care_indicators,
+    cycle_indicator,
     death_indicator,
     follow_up_indicator,
     month_indicator,
@@ -37,6 +38,7 @@ def expected(pack: Path) -> dict[str, pa.Table]:
         results = care_indicators.compute(connection)
         results["kpi_follow_up"] = follow_up_indicator.compute(connection)
         results["kpi_use_concentration"] = use_indicator.compute(connection)
+        results["kpi_cycle"] = cycle_indicator.compute(connection)
         death_indicator.create_deaths(connection)
         people = mortality_indicator.middle_of_years(pack)
         mortality = mortality_indicator.compute(connection, people)

@@ -7,6 +7,8 @@ from typing import Final
 import duckdb
 
 from chu_platform.history.etablissement_sante_history import etablissement_sante_history
+from chu_platform.history.professionnel_de_sante_history import professionnel_de_sante_history
+from chu_platform.history.professionnel_sante_history import professionnel_sante_history
 from chu_platform.recomputation.care_inputs import (
     create_base_by_age,
     create_consultations,
@@ -17,7 +19,11 @@ from chu_platform.recomputation.care_inputs import (
 from chu_platform.recomputation.death_inputs import DEATH_KEYS, create_deaths
 from chu_platform.recomputation.mortality_inputs import create_mortality
 from chu_platform.recomputation.recomputation import InputSet
-from chu_platform.recomputation.register_inputs import create_organisations, create_professionals
+from chu_platform.recomputation.register_inputs import (
+    create_organisations,
+    create_professionals,
+    create_specialities_of_consultations,
+)
 from chu_platform.recomputation.survey_inputs import create_site_themes, create_sites
 from chu_platform.references.cim10 import cim10
 from chu_platform.references.cim10_chapter import cim10_chapter
@@ -57,6 +63,17 @@ INPUTS: Final[Mapping[InputSet, Inputs]] = {
     InputSet.CARE: Inputs(
         (patient, consultation, hospitalisations, diagnostic, cim10, cim10_chapter),
         (create_patients, create_consultations, create_stays, create_diagnosis_levels, create_base_by_age),
+    ),
+    InputSet.CYCLES: Inputs(
+        # The specialities of past days follow from the histories of the registers.
+        (
+            *(patient, consultation, hospitalisations, diagnostic, cim10, cim10_chapter),
+            *(professionnel_de_sante_history, professionnel_sante_history, specialites),
+        ),
+        (
+            *(create_patients, create_consultations, create_stays, create_diagnosis_levels),
+            create_specialities_of_consultations,
+        ),
     ),
     InputSet.DEATHS: Inputs(
         (*DEATH_KEYS, department, region, population, mortality_quotients, standard_population, mortality_episode),

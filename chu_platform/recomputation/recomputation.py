@@ -24,6 +24,7 @@ class InputSet(StrEnum):
     """A set of input tables (`input_tables`), from which the recomputations of several indicators compute."""
 
     CARE = "care"
+    CYCLES = "cycles"
     DEATHS = "deaths"
     PLACES = "places"
     PROFESSIONS = "professions"

@@ -33,6 +33,26 @@ def create_professionals(connection: duckdb.DuckDBPyConnection) -> None:
     )
 
 
+def create_specialities_of_consultations(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create speciality_of(id, speciality): that which the professional of each consultation had on its day.
+
+    The histories of both registers are inputs; the care database has priority. Needs consultation.
+    """
+    connection.execute(
+        """
+        CREATE TABLE speciality_of AS
+        SELECT c.id, coalesce(max(s."Specialite"), max(r.specialite), 'Inconnu') AS speciality
+        FROM consultation c
+            LEFT JOIN raw_professionnel_de_sante_history p ON p."Identifiant" = c.professional
+                AND c.date >= p.valid_from AND c.date < p.valid_to
+            LEFT JOIN "raw_Specialites" s ON s."Code_specialite" = p."Code_specialite"
+            LEFT JOIN raw_professionnel_sante_history r ON r.identifiant = c.professional
+                AND c.date >= r.valid_from AND c.date < r.valid_to
+        GROUP BY c.id
+        """
+    )
+
+
 def create_organisations(connection: duckdb.DuckDBPyConnection) -> None:
     """Create organisation(id, department, region, valid_from, valid_to), attachment(professional, organisation, share).
 
