@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from math import floor
 
-from chu_platform.attack.contributors import FEWEST
-from chu_platform.attack.figures import ALL, BASE, SMALL, Figures, finding, is_small, rows_of
+from chu_platform.attack.figures import ALL, BASE, FEWEST, SMALL, Figures, finding, is_small, rows_of
 from chu_platform.attack.findings import Finding, Result
 from chu_platform.attack.groups import ancestors, is_by_age, is_place_table
 from chu_platform.attack.inputs import SPECIALITIES, USE
 from chu_platform.attack.knowledge import Knowledge
+from chu_platform.attack.rounded import few_beyond, nearly_all
 from chu_platform.attack.use import frequent_patients
 
 _QUANTILES = {"p20": 0.2, "p80": 0.8}
@@ -33,7 +33,8 @@ def small_complements(knowledge: Knowledge) -> Result:
         by_band = is_by_age(cell) and cell[3][1] != ALL
         if events is not None and not by_band and abs(events - patients - 1) < 1e-6:
             found.append(finding(cell, f"{whole} - patients"))
-    return Result.of(4, "complements", tried, found)
+    rounded, all_but_few = nearly_all(knowledge)
+    return Result.of(4, "complements", tried + rounded, [*found, *all_but_few])
 
 
 def small_overlaps(knowledge: Knowledge) -> Result:
@@ -95,7 +96,8 @@ def few_ranks(knowledge: Knowledge) -> Result:
             found.append(finding(cell, "median"))
         if row.get("events_per_active_year") is None and any(c.startswith("funnel") for c in shown):
             found.append(finding(cell, "mean from the funnel"))
-    return Result.of(6, title, tried, found)
+    rounded, beyond = few_beyond(knowledge)
+    return Result.of(6, title, tried + rounded, [*found, *beyond])
 
 
 def differences(old: Figures, new: Figures) -> Iterator[Finding]:

@@ -9,18 +9,17 @@ from typing import Final
 import duckdb
 import pyarrow as pa
 
-from chu_platform.attack.figures import ALL, Cell, finding, is_small
+from chu_platform.attack.figures import ALL, FEWEST, LARGEST_SHARE, Cell, finding, is_small
 from chu_platform.attack.findings import Result
 from chu_platform.attack.groups import WHOLE_PROFESSION
 from chu_platform.attack.inputs import CONSULTATIONS, DIAGNOSES, PLACES, SPECIALITIES, USE
 from chu_platform.attack.knowledge import Knowledge
+from chu_platform.attack.rounded import few_persons
 from chu_platform.attack.use import PARTS_OF_USE, VISITS
 
-FEWEST = 3
 _NAMED = pa.schema([(c, pa.string()) for c in ("diagnosis_key", "level", "code")])
 # Grain, first day and key of a cell, without its table.
 Place = tuple[str, date | None, tuple[str, ...]]
-LARGEST_SHARE = 0.85
 
 
 # The events of each professional in each period; `all` ends where the published rows end.
@@ -96,7 +95,8 @@ def few_contributors(knowledge: Knowledge) -> Result:
         found += [finding(c, "professionals") for c in visible if c in made and is_dominated(made[c])]
     else:
         left_out.append(f"without the exact table {CONSULTATIONS}, professionals are not counted")
-    return Result.of(2, title, len(visible), found, left_out)
+    rounded, of_few, not_counted = few_persons(knowledge)
+    return Result.of(2, title, len(visible) + rounded, [*found, *of_few], [*left_out, *not_counted])
 
 
 def contributions(knowledge: Knowledge) -> Mapping[Cell, Contributions]:

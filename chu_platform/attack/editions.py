@@ -6,6 +6,7 @@ from chu_platform.attack.findings import Finding, Result
 from chu_platform.attack.knowledge import Knowledge
 from chu_platform.attack.null_space import determined
 from chu_platform.attack.programs import Contradiction
+from chu_platform.attack.rounded import known_too_well
 from chu_platform.attack.system import System, build
 
 
@@ -18,6 +19,9 @@ def edition_differences(knowledge: Knowledge) -> Result:
         found += differences(before, knowledge.figures)
         found += _together(knowledge, before)
         knowledge.log_progress(f"edition {number} of {len(knowledge.earlier)}: {len(found)} figures found")
+    if knowledge.inputs.earlier:
+        rounded, too_well = known_too_well(knowledge, knowledge.inputs.earlier)
+        tried, found = tried + rounded, [*found, *too_well]
     left_out = [] if knowledge.earlier else ["there is no earlier edition"]
     return Result.of(9, "differences of editions", tried, found, left_out)
 

@@ -14,6 +14,9 @@ from chu_platform.attack.inputs import FOLLOW_UP, PLACES, STAYS, STAYS_BY_AGE, S
 
 # Counts from 1 to this value must not be known.
 SMALL: Final = 10
+# A figure rests on at least this number of professionals, and no one of them makes more than this share of it.
+FEWEST: Final = 3
+LARGEST_SHARE: Final = 0.85
 TOLERANCE: Final = 1e-6
 ALL: Final = "all"
 # Rows that are Python objects at once.

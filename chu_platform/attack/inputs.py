@@ -22,8 +22,15 @@ FOLLOW_UP: Final = "kpi_follow_up"
 # What follows a stay comes after the stays: its rows repeat their numbers.
 STAY_TABLES: Final = (STAYS, STAYS_BY_DIAGNOSIS, STAYS_BY_AGE, FOLLOW_UP)
 PERSON_TABLES: Final = (*CONSULTATION_TABLES, *STAY_TABLES)
-# The fact of the exact tables: one row for each consultation.
+# Tables of persons whose counts are rounded down: no sum between them holds exactly.
+CYCLE: Final = "kpi_cycle"
+PRESCRIPTION: Final = "kpi_prescription"
+ROUNDED_TABLES: Final = (CYCLE, PRESCRIPTION)
+# The facts among the exact tables: one row for each consultation, stay and prescription.
 CONSULTATIONS: Final = "fact_consultation"
+HOSPITALISATIONS: Final = "fact_hospitalisation"
+PRESCRIPTIONS: Final = "fact_prescription"
+FACTS: Final = (CONSULTATIONS, HOSPITALISATIONS, PRESCRIPTIONS)
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,9 @@ class Registers:
         codes: The official codes of the CIM-10: `code`, `category_code`.
         chapters: Its chapters: `chapter_code`, `first_category`, `last_category`.
         moves: The departments in which each establishment has been, `establishment_key` and `department_code`.
+        careers: The specialities of each professional in time: `professional_key`, `speciality_label`, `valid_from`,
+            `valid_to`.
+        medications: The form of each medication: `medication_key`, `form_label`.
     """
 
     establishments: pa.Table
@@ -46,6 +56,8 @@ class Registers:
     codes: pa.Table
     chapters: pa.Table
     moves: pa.Table | None = None
+    careers: pa.Table | None = None
+    medications: pa.Table | None = None
 
 
 @dataclass(frozen=True)
@@ -56,8 +68,8 @@ class Inputs:
         published: All tables of the published zone, by name.
         registers: The public registers.
         public_sources: The published tables of public data, which the attacks on persons leave out.
-        exact: The releasable tables with exact figures, by the names of the published ones, and `fact_consultation`;
-            empty if the attacks that compare with the truth (2, 7, 10) are not run.
+        exact: The releasable tables with exact figures, by the names of the published ones, and the facts of
+            FACTS; empty if the attacks that compare with the truth (2, 6, 7, 10) are not run.
         earlier: Earlier editions of the published tables, oldest first.
         insiders: How many heads of establishments attack.
     """

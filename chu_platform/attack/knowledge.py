@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from chu_platform.attack.figures import Cell, Figure, Figures
 from chu_platform.attack.groups import NO_CATEGORY, Group, groups_of, is_by_diagnosis
 from chu_platform.attack.hierarchies import UNKNOWN, Hierarchies, Place
-from chu_platform.attack.inputs import CONSULTATIONS, PLACES, Inputs
+from chu_platform.attack.inputs import FACTS, PLACES, Inputs
 from chu_platform.attack.intervals import Intervals
 from chu_platform.attack.programs import Contradiction
 from chu_platform.attack.system import System, build, true_values
@@ -99,7 +99,7 @@ class Knowledge:
     @cached_property
     def exact(self) -> Figures:
         """The exact figures of the rows that may be released."""
-        tables = {n: self._released(n, t) for n, t in self.inputs.exact.items() if n != CONSULTATIONS}
+        tables = {n: self._released(n, t) for n, t in self.inputs.exact.items() if n not in FACTS}
         return Figures.of(self.inputs.tables_of_persons(tables))
 
     @cached_property

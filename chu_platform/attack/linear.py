@@ -8,6 +8,7 @@ from chu_platform.attack.findings import Result
 from chu_platform.attack.groups import is_computable
 from chu_platform.attack.inputs import CONSULTATIONS
 from chu_platform.attack.knowledge import Knowledge
+from chu_platform.attack.rounded import known_too_well
 
 _CONTRADICTION = "the published figures contradict each other: the system has no solution"
 
@@ -41,10 +42,11 @@ def narrow_intervals(knowledge: Knowledge) -> Result:
         dominated = {cell for cell, made in contributions(knowledge).items() if is_dominated(made)}
         work = (f for f in system.unknown if f[0] in dominated and f[1] == "events")
         primary += [f for f in work if not is_small(truth.get(f, 1))]
+    rounded, too_well = known_too_well(knowledge)
     if intervals is None:
-        return Result.of(7, title, len(primary), (), [_CONTRADICTION])
+        return Result.of(7, title, len(primary) + rounded, too_well, [_CONTRADICTION])
     columns = np.array(list(dict.fromkeys(system.unknown[f] for f in primary)), np.int64)
     exposed = intervals.narrow(columns, float(SMALL), SMALL + 1.0)
     narrow = [figure for figure in primary if exposed[system.unknown[figure]]]
     found = [finding(cell, f"interval of {measure}") for cell, measure in narrow]
-    return Result.of(7, title, len(primary), found)
+    return Result.of(7, title, len(primary) + rounded, [*found, *too_well])

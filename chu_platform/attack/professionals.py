@@ -10,8 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from chu_platform.attack.contributors import FEWEST
-from chu_platform.attack.figures import ALL, finding
+from chu_platform.attack.figures import ALL, FEWEST, finding
 from chu_platform.attack.findings import Finding, Result
 from chu_platform.attack.groups import WHOLE_PROFESSION
 from chu_platform.attack.hierarchies import UNKNOWN

@@ -9,7 +9,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from chu_platform.attack.figures import BASE, KEY_COLUMNS, MEASURES, PERIOD_COLUMNS, REPEATED, WHOLE_STAYS
-from chu_platform.attack.inputs import CONSULTATIONS, PERSON_TABLES, Inputs, Registers, Tables
+from chu_platform.attack.inputs import FACTS, PERSON_TABLES, ROUNDED_TABLES, Inputs, Registers, Tables
 from chu_platform.catalogue import catalogue
 from chu_platform.errors import ChuError
 from chu_platform.storage.edition_manifest import editions
@@ -20,7 +20,10 @@ from chu_platform.tables.table import Layer, Table, Zone
 # Earlier versions that readers of the published zone still find there.
 MAX_EARLIER: Final = 3
 # Columns of exact tables that the attacks read.
-FACT_COLUMNS: Final = ["date", "patient_key", "professional_key", "diagnosis_key", "start_minute", "is_night_slot"]
+FACT_COLUMNS: Final = (
+    *("date", "patient_key", "professional_key", "diagnosis_key", "start_minute", "is_night_slot", "days"),
+    "medication_key",
+)
 _READ: Final = frozenset((*PERIOD_COLUMNS, *KEY_COLUMNS, *MEASURES, BASE, WHOLE_STAYS, *REPEATED.values()))
 
 
@@ -45,8 +48,9 @@ def read_inputs(
         for t in published
         if t.name in PERSON_TABLES and (e := _exact(t)) is not None
     }
-    fact = lake.require(_named(Layer.FACTS, CONSULTATIONS))
-    exact[CONSULTATIONS] = fact.to_pyarrow_table(columns=FACT_COLUMNS)
+    for name in FACTS:
+        fact = _named(Layer.FACTS, name)
+        exact[name] = lake.arrow(fact, [c.name for c in fact.columns if c.name in FACT_COLUMNS])
     return Inputs(
         tables,
         _registers(lake),
@@ -62,7 +66,7 @@ def tables_in(folder: Path) -> Tables:
     found = {
         path.parent.name: DeltaTable(path.parent).to_pyarrow_table()
         for path in sorted(folder.glob("**/_delta_log"))
-        if path.parent.name in PERSON_TABLES
+        if path.parent.name in (*PERSON_TABLES, *ROUNDED_TABLES)
     }
     if not found:
         raise ChuError(f"{folder} holds no published indicator: give the folder of a copy of a published zone")
@@ -92,6 +96,17 @@ def _registers(lake: Lake) -> Registers:
         ),
         codes=columns(Layer.REFERENCES, "cim10", "code", "category_code"),
         moves=columns(Layer.DIMENSIONS, "establishment_history", "establishment_key", "department_code"),
+        careers=columns(
+            *(
+                Layer.DIMENSIONS,
+                "professional_history",
+                "professional_key",
+                "speciality_label",
+                "valid_from",
+                "valid_to",
+            )
+        ),
+        medications=columns(Layer.DIMENSIONS, "dim_medication", "medication_key", "form_label"),
         chapters=columns(Layer.REFERENCES, "cim10_chapter", "chapter_code", "first_category", "last_category"),
     )
 
@@ -111,7 +126,7 @@ def _superseded(lake: Lake) -> list[Tables]:
         {
             name: delta_table(lake.place / folder, version).to_pyarrow_table()
             for folder, version in edition.tables.items()
-            if (name := folder.rpartition("/")[2]) in PERSON_TABLES
+            if (name := folder.rpartition("/")[2]) in (*PERSON_TABLES, *ROUNDED_TABLES)
         }
         for edition in editions(lake.place)[:-1][-MAX_EARLIER:]
     ]
@@ -122,7 +137,7 @@ def _older_versions(lake: Lake, published: Sequence[Table], log_progress: Callab
 
     Versions whose files are deleted are left out.
     """
-    indicators = [t for t in published if t.name in PERSON_TABLES]
+    indicators = [t for t in published if t.name in (*PERSON_TABLES, *ROUNDED_TABLES)]
     found: list[Tables] = []
     for back in range(1, MAX_EARLIER + 1):
         edition: dict[str, pa.Table] = {}

@@ -7,7 +7,7 @@ from chu_platform.attack.complements import few_ranks, small_complements, small_
 from chu_platform.attack.contributors import few_contributors
 from chu_platform.attack.editions import edition_differences
 from chu_platform.attack.findings import Result
-from chu_platform.attack.inputs import PERSON_TABLES, Inputs
+from chu_platform.attack.inputs import PERSON_TABLES, ROUNDED_TABLES, Inputs
 from chu_platform.attack.insider import insiders
 from chu_platform.attack.knowledge import Knowledge
 from chu_platform.attack.linear import narrow_intervals, recomputed
@@ -43,5 +43,7 @@ def not_understood(inputs: Inputs) -> list[str]:
     return sorted(
         name
         for name in inputs.published
-        if name.startswith("kpi_") and name not in PERSON_TABLES and name not in inputs.public_sources
+        if name.startswith("kpi_")
+        and name not in (*PERSON_TABLES, *ROUNDED_TABLES)
+        and name not in inputs.public_sources
     )

@@ -19,6 +19,7 @@ from chu_platform.oracle import (
     month_indicator,
     mortality_indicator,
     pack_tables,
+    prescription_indicator,
     satisfaction_indicator,
     use_indicator,
 )
@@ -38,6 +39,7 @@ def expected(pack: Path) -> dict[str, pa.Table]:
         results = care_indicators.compute(connection)
         results["kpi_follow_up"] = follow_up_indicator.compute(connection)
         results["kpi_use_concentration"] = use_indicator.compute(connection)
+        results["kpi_prescription"] = prescription_indicator.compute(connection)
         results["kpi_cycle"] = cycle_indicator.compute(connection)
         death_indicator.create_deaths(connection)
         people = mortality_indicator.middle_of_years(pack)

@@ -11,7 +11,10 @@ import duckdb
 
 from chu_platform.care_database.embedded_postgres import EmbeddedPostgres
 
-CARE_TABLES = ("Patient", "Consultation", "Diagnostic", "Professionnel_de_sante", "Specialites")
+CARE_TABLES = (
+    *("Patient", "Consultation", "Diagnostic", "Professionnel_de_sante", "Specialites"),
+    *("Prescription", "Medicaments"),
+)
 # Code officiel géographique: the departments of each region since 2016.
 DEPARTMENTS = {
     "01": "971",

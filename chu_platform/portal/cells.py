@@ -382,7 +382,8 @@ def peer_condition(question: Question, own: Cell) -> tuple[str, dict[str, object
 def _same_level(question: Question, x: X) -> tuple[str, dict[str, object], str]:
     level = x["level"]
     if level in WHOLE_LEVELS:
-        level = "region" if "region" in question.levels else "sex"
+        # The parts of the whole that are compared first.
+        level = next(name for name, texts in question.levels.items() if texts.plural)
     same: dict[str, object] = {"level": level}
     if level not in ("category", "leaf"):
         shared = {c: value for c, value in x.items() if c not in ("level", "code")}

@@ -93,7 +93,7 @@ def sum_of_deaths(period: Period, sums: PlaceSums) -> Markup:
 
 def named(question: Question, cell: Cell) -> str:
     """What a sentence is about; nothing when that is everybody."""
-    if question.course:
+    if question.course or (cell.x.get("level") == "total" and any(p.value_labels for p in question.parameters)):
         return cell.label
     if cell.x.get("level") in ("total", "unattached") or not question.parameters:
         return ""

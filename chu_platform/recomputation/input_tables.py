@@ -41,7 +41,9 @@ from chu_platform.sources.esatis48h_mco import esatis48h_mco
 from chu_platform.sources.esatisca_mco import esatisca_mco
 from chu_platform.sources.etablissement_sante import etablissement_sante
 from chu_platform.sources.hospitalisations import hospitalisations
+from chu_platform.sources.medicaments import medicaments
 from chu_platform.sources.patient import patient
+from chu_platform.sources.prescription import prescription
 from chu_platform.sources.professionnel_de_sante import professionnel_de_sante
 from chu_platform.sources.professionnel_sante import professionnel_sante
 from chu_platform.sources.specialites import specialites
@@ -90,6 +92,13 @@ INPUTS: Final[Mapping[InputSet, Inputs]] = {
             department,
         ),
         (create_patients, create_consultations, create_organisations),
+    ),
+    InputSet.PRESCRIPTIONS: Inputs(
+        (
+            *(patient, consultation, prescription, medicaments),
+            *(professionnel_de_sante_history, professionnel_sante_history, specialites),
+        ),
+        (create_patients, create_consultations, create_specialities_of_consultations),
     ),
     InputSet.PROFESSIONS: Inputs(
         (

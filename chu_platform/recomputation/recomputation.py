@@ -27,6 +27,7 @@ class InputSet(StrEnum):
     CYCLES = "cycles"
     DEATHS = "deaths"
     PLACES = "places"
+    PRESCRIPTIONS = "prescriptions"
     PROFESSIONS = "professions"
     SURVEYS = "surveys"
 
