@@ -359,7 +359,7 @@ kpi_cycle = Indicator(
                 None,
                 QUANTILES,
                 None,
-                Count("at_least", "délais au moins"),
+                Count("at_least", "délais (au moins)"),
                 "la moitié des délais sont d’au plus {value}{where}",
             ),
             Measure(
@@ -371,7 +371,7 @@ kpi_cycle = Indicator(
                 None,
                 QUANTILES,
                 None,
-                Count("at_least", "délais au moins"),
+                Count("at_least", "délais (au moins)"),
                 "neuf délais sur dix sont d’au plus {value}{where}",
             ),
         ),
@@ -401,7 +401,11 @@ kpi_cycle = Indicator(
         },
         related=("suites-sejour", "hospitalisations"),
     ),
-    free_range=FreeRange("consultation", order="cycle, level DESC, code"),
+    free_range=FreeRange(
+        "consultation",
+        without=("period_grain", "is_partial", "by_few", "at_least", "is_small", "is_nearly_all"),
+        order="cycle, level DESC, code",
+    ),
     summary=Summary(
         where=f"{LATEST_WHOLE_YEAR} AND level = 'total'",
         order="cycle",

@@ -173,7 +173,7 @@ def _to_release(_periods: Periods) -> str:
     return f"""
         SELECT k.*, {at_least("k.prescriptions")} AS at_least, {at_least("k.patients")} AS patients_at_least,
                {at_least("t.prescriptions")} AS period_at_least,
-               100D * {at_least("k.prescriptions")} / {at_least("t.prescriptions")} AS percent,
+               100D * {at_least("k.prescriptions")} / nullif({at_least("t.prescriptions")}, 0) AS percent,
                row_number() OVER (
                    PARTITION BY k.period_grain, k.period_start, k.level ORDER BY k.prescriptions DESC, k.code
                ) AS place,
@@ -186,6 +186,28 @@ def _to_release(_periods: Periods) -> str:
 
 
 ROUNDED: Final = f"arrondi au multiple de {STEP} inférieur"
+# What is released instead of the exact counts, and what decides on it.
+RELEASED_COLUMNS: Final = (
+    Column("at_least", LONG, f"nombre de prescriptions, {ROUNDED}", "Prescriptions, au moins", nullable=False),
+    Column("patients_at_least", LONG, f"nombre de patients, {ROUNDED}", "Patients, au moins", nullable=False),
+    Column(
+        "period_at_least",
+        LONG,
+        f"nombre de prescriptions de la période, {ROUNDED}",
+        "Prescriptions de la période, au moins",
+        nullable=False,
+    ),
+    Column("percent", DOUBLE, "part des prescriptions de la période, en %, des nombres arrondis", "Part (%)"),
+    Column("place", LONG, "place parmi celles du niveau, de la plus à la moins prescrite", "Place", nullable=False),
+    Column("is_small", BOOLEAN, f"vrai si moins de {FEWEST_PERSONS} patients ont une prescription", "Trop petit", nullable=False),
+    Column(
+        "is_nearly_all",
+        BOOLEAN,
+        "vrai si le nombre arrondi dit que dix au plus des patients qui ont consulté n’ont pas de prescription",
+        "Presque tous",
+        nullable=False,
+    ),
+)  # fmt: skip
 prescription_by_group = Table(
     name="prescription_by_group",
     layer=Layer.CANDIDATES,
@@ -196,25 +218,7 @@ prescription_by_group = Table(
     access=BEFORE_RELEASE,
     columns=[
         *EXACT.columns,
-        Column("at_least", LONG, f"nombre de prescriptions, {ROUNDED}", "Prescriptions, au moins", nullable=False),
-        Column("patients_at_least", LONG, f"nombre de patients, {ROUNDED}", "Patients, au moins", nullable=False),
-        Column(
-            "period_at_least",
-            LONG,
-            f"nombre de prescriptions de la période, {ROUNDED}",
-            "Prescriptions de la période, au moins",
-            nullable=False,
-        ),
-        Column("percent", DOUBLE, "part des prescriptions de la période, en %, des nombres arrondis", "Part (%)"),
-        Column("place", LONG, "place parmi celles du niveau, de la plus à la moins prescrite", "Place", nullable=False),
-        Column("is_small", BOOLEAN, f"vrai si moins de {FEWEST_PERSONS} patients ont une prescription", "Trop petit", nullable=False),
-        Column(
-            "is_nearly_all",
-            BOOLEAN,
-            "vrai si le nombre arrondi dit que dix au plus des patients qui ont consulté n’ont pas de prescription",
-            "Presque tous",
-            nullable=False,
-        ),
+        *RELEASED_COLUMNS,
     ],
     reads={"exact": EXACT},
     rows=Query.over(_to_release),
@@ -305,12 +309,25 @@ kpi_prescription = Indicator(
                 None,
                 None,
                 "une part de nombres arrondis, qui décrit toutes les prescriptions livrées : elle n’a pas d’intervalle",
-                Count("at_least", "prescriptions au moins"),
-                Count("period_at_least", "prescriptions de la période au moins"),
-                "{value} des prescriptions{where}",
-                also=[Count("patients_at_least", "patients au moins")],
+                Count("at_least", "prescriptions (au moins)"),
+                Count("period_at_least", "prescriptions de la période (au moins)"),
+                "{value} des prescriptions sont{where}",
+                also=[Count("patients_at_least", "patients (au moins)")],
                 # One step of the rounding is more than a percent below.
                 whole_below=100 * STEP,
+            ),
+            Measure(
+                "nombre",
+                "Nombre de prescriptions",
+                "prescriptions",
+                "at_least",
+                None,
+                None,
+                f"un nombre compté, {ROUNDED} : il n’a pas d’intervalle",
+                Count("patients_at_least", "patients (au moins)"),
+                None,
+                "on compte au moins {value}{where}",
+                0,
             ),
         ),
         definition=(
@@ -326,14 +343,18 @@ kpi_prescription = Indicator(
         caution="Une part dépend de qui consulte et pour quoi : elle ne dit pas si une prescription est justifiée. Les patients sont un "
         "échantillon de ceux du groupe.",
         levels={
-            "total": LevelTexts(WHOLE),
+            "total": LevelTexts(WHOLE, measures=("nombre",)),
             "form": LevelTexts("Forme pharmaceutique", " sous cette forme", "formes pharmaceutiques"),
-            "medication": LevelTexts("Médicament", " pour ce médicament", "médicaments"),
-            "speciality": LevelTexts("Spécialité", " par cette spécialité", "spécialités"),
+            "medication": LevelTexts("Médicament", " de ce médicament", "médicaments"),
+            "speciality": LevelTexts("Spécialité", " de cette spécialité", "spécialités"),
         },
         related=("consultations-diagnostic", "consultations-professionnel"),
     ),
-    free_range=FreeRange("consultation", order="level DESC, prescriptions DESC, code"),
+    free_range=FreeRange(
+        "consultation",
+        without=("period_grain", "is_partial", "by_few", *(c.name for c in RELEASED_COLUMNS)),
+        order="level DESC, prescriptions DESC, code",
+    ),
     summary=Summary(
         where=f"{LATEST_WHOLE_YEAR} AND level = 'form'",
         order="at_least DESC, label",

@@ -1,6 +1,6 @@
 """The text of `chu trace`: figure, version chain, delivered rows, recomputation, differences to the current one."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from textwrap import dedent, indent
 from typing import Any, Final
 
@@ -156,12 +156,20 @@ def _source(source: TracedSource, rows: bool, max_ranges: int | None) -> Iterato
     if not is_delivered_as_files(source.source.table) and source.rows:
         column = source.source.match.partition("::")[0].strip('"')
         if not source.is_identifying:
-            # Only consultations have such keys; they are numbers.
-            yield f"    {column}: {ranges([int(v) for v in source.rows], max_ranges)}"
+            yield f"    {column}: {_keys(source.rows, max_ranges)}"
         elif not rows:
             yield f"    {column} identifies persons: shown with --rows, which is journalled"
     if rows:
         yield from _texts(source)
+
+
+def _keys(keys: Collection[str], max_ranges: int | None) -> str:
+    """The keys of rows: numbers as ranges, others one by one."""
+    if all(key.isdecimal() for key in keys):
+        return ranges([int(key) for key in keys], max_ranges)
+    shown = sorted(keys)[:max_ranges]
+    more = f" and {len(keys) - len(shown)} more (--lines lists all)" if len(shown) < len(keys) else ""
+    return f"{', '.join(shown)}{more}"
 
 
 def _texts(source: TracedSource) -> Iterator[str]:
