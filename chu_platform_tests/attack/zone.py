@@ -16,6 +16,8 @@ STAYS = "kpi_hospitalisation_rate"
 STAY_DIAGNOSES = "kpi_hospitalisation_rate_by_diagnosis"
 AGES = "kpi_hospitalisation_rate_by_sex_and_age"
 USE = "kpi_use_concentration"
+CYCLE = "kpi_cycle"
+PRESCRIPTION = "kpi_prescription"
 _RATES = ("patient_years", "rate_per_1000", "rate_low", "rate_high", "intensity", "intensity_low", "intensity_high")
 _COLUMNS: Mapping[str, Sequence[str]] = {
     PLACES: ("level", "code", "events", "consultations", "patients", "base_patients", *_RATES),
@@ -24,12 +26,14 @@ _COLUMNS: Mapping[str, Sequence[str]] = {
     STAY_DIAGNOSES: ("level", "code", "events", "days", "patients", "base_patients", "mean_length_of_stay", *_RATES),
     USE: ("level", "code", "patients", "consultations", "period_patients", "period_consultations", "percent"),
     AGES: ("sex", "age_band", "events", "days", "patients", "base_patients", "mean_length_of_stay", *_RATES),
+    CYCLE: ("cycle", "level", "code", "median", "p90", "at_least"),
+    PRESCRIPTION: ("level", "code", "at_least", "patients_at_least", "period_at_least", "percent"),
     SPECIALITIES: (
         *("profession", "speciality", "professionals", "events", "patients", "active_years"),
         *("events_per_active_year", "share", "median", "p20", "p80", "funnel_low", "funnel_high"),
     ),
 }
-_TEXTS = {"level", "code", "sex", "age_band", "profession", "speciality", "period_grain"}
+_TEXTS = {"cycle", "level", "code", "sex", "age_band", "profession", "speciality", "period_grain"}
 # Establishments: two in department 01 and five in 69, of one region; one in department 75 of another.
 HOUSES = {"A": "01", "B": "01", "C": "69", "D": "69", "E": "69", "F": "69", "G": "69", "H": "75"}
 REGIONS = {"01": "84", "69": "84", "75": "11"}
