@@ -131,6 +131,8 @@ def few_beyond(knowledge: Knowledge) -> tuple[int, list[Finding]]:
             few.append(found(cell, "a count that is not rounded"))
         if cell[0] != CYCLE or made is None or cell not in made:
             continue
+        if row["p90"] is None:
+            continue
         if made[cell].patients < FEWEST_PATIENTS:
             few.append(found(cell, "percentile of few patients"))
         if (made[cell].beyond or 0) < FEWEST:

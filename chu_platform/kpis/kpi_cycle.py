@@ -20,7 +20,7 @@ from chu_platform.periods.closed_years import CLOSED_PERIODS
 from chu_platform.periods.dim_period import dim_period
 from chu_platform.recomputation.cycle_figures import COUNTS, ROWS, SOURCES
 from chu_platform.recomputation.recomputation import InputSet, Recomputation
-from chu_platform.sdc.primary_rules import FEWEST_CONTRIBUTORS, PrimaryRules, Reason
+from chu_platform.sdc.primary_rules import FEWEST_CONTRIBUTORS, PrimaryRules, Quantiles, Reason
 from chu_platform.tables.checks import holds, none_in
 from chu_platform.tables.columns import BOOLEAN, DOUBLE, LONG, STRING, Column
 from chu_platform.tables.indicator_questions import Count, IndicatorQuestion, LevelTexts, Measure, Parameter
@@ -273,6 +273,7 @@ cycle_by_step = Table(
 RULES: Final = PrimaryRules(
     counts=["n", "patients"],
     flags={Reason.SIZE: "is_small", Reason.CONTRIBUTORS: "by_few", Reason.COMPLEMENT: "is_nearly_all"},
+    quantiles=Quantiles("at_least", {"median": 0.5, "p90": 0.9}),
 )
 LEVEL: Final = "concat(cycle, '/', level)"
 
@@ -387,7 +388,8 @@ kpi_cycle = Indicator(
             "spécialité consultée le dernier jour. La durée du séjour n’a pas de spécialité : les séjours livrés ne nomment aucun "
             "professionnel.",
             f"Le nombre de délais est arrondi au multiple de {STEP} inférieur. Une ligne est publiée à partir de {FEWEST_PATIENTS} "
-            "patients et de trois professionnels, et si le nombre de séjours ou de consultations de son groupe l’est aussi.",
+            "patients et de trois professionnels, et si le nombre de séjours ou de consultations de son groupe l’est aussi ; le 90e "
+            f"centile, à partir de {2 * STEP} délais.",
         ),
         caution="Les patients sont un échantillon de ceux du groupe, et leurs consultations ailleurs ne sont pas connues : les vrais "
         "délais sont plus courts. Un délai n’est pas une attente : on ne sait pas quand un rendez-vous a été demandé.",

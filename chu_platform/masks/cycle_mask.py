@@ -3,9 +3,7 @@
 It reads the masks of stays and consultations, because a visible row says that its group has at least so many of them.
 """
 
-from typing import Final
-
 from chu_platform.indicators.indicator import MaskFamily
 from chu_platform.sdc.cell_masks import Measures
 
-cycle_mask: Final = MaskFamily(name="cycle_mask", label="Masquage des cycles de soins", systems=[Measures(["n"], [])])
+cycle_mask = MaskFamily(name="cycle_mask", label="Masquage des cycles de soins", systems=[Measures(["n"], [])])

@@ -3,12 +3,10 @@
 It reads the mask of consultations, because a visible row says that they are of at least so many patients.
 """
 
-from typing import Final
-
 from chu_platform.indicators.indicator import MaskFamily
 from chu_platform.sdc.cell_masks import Measures
 
-prescription_mask: Final = MaskFamily(
+prescription_mask = MaskFamily(
     name="prescription_mask",
     label="Masquage des prescriptions",
     systems=[Measures(["prescriptions"], [])],

@@ -19,7 +19,7 @@ def compute(connection: duckdb.DuckDBPyConnection) -> pa.Table:
     visits: dict[int, dict[date, set[str]]] = defaultdict(lambda: defaultdict(set))
     for patient, day, speciality in connection.execute(
         "SELECT patient, date, coalesce(s.speciality, 'Inconnu') FROM consultation c "
-        "JOIN patient p ON p.id = c.patient LEFT JOIN professional s ON s.id = c.professional"
+        "LEFT JOIN professional s ON s.id = c.professional WHERE patient IN (SELECT id FROM patient)"
     ).fetchall():
         visits[patient][day].add(speciality)
     days_of = {patient: sorted(days) for patient, days in visits.items()}

@@ -138,7 +138,7 @@ def test_a_percentile_of_few_patients_and_an_exact_count_are_found() -> None:
     several = pa.concat_tables(
         [few[HOSPITALISATIONS], *[few[HOSPITALISATIONS].slice(0, 1).set_column(3, "days", pa.array([50]))] * 5]
     )
-    inputs = known((CYCLE, table(CYCLE, step("length_of_stay", 20))), exact={**few, HOSPITALISATIONS: several})
+    inputs = known((CYCLE, table(CYCLE, step("length_of_stay", 20, p90=1))), exact={**few, HOSPITALISATIONS: several})
     assert attacked(6, inputs) == {(*length, "patients beyond the 90th percentile")}, "five stays of one patient"
 
 

@@ -35,6 +35,8 @@ CONSTANT = {
     "kpi_deaths_by_month": {"period_grain", "is_masked"},
     "kpi_follow_up": {"period_grain", "level", "outcome"},
     "kpi_use_concentration": {"period_grain", "level", "code", "label"},
+    "kpi_cycle": {"period_grain", "cycle", "level"},
+    "kpi_prescription": {"period_grain", "level"},
     "kpi_satisfaction_by_region": {"survey", "is_masked"},
     "kpi_satisfaction_detail": {"survey", "theme", "level", "is_masked"},
     "death_coverage": {"age_group"},

@@ -38,6 +38,10 @@ COLUMNS = {
         *(f"{slot}_{kind}" for slot in ("evening", "night") for kind in ("events", "patients", "share")),
         *(f"top_{q}_{kind}" for q in (1, 5, 10, 25, 50) for kind in ("patients", "events", "share")),
     ],
+    "kpi_cycle": [*COMMON, "cycle", "level", "code", "events", "n", "patients", "median", "p90"],
+    "kpi_prescription": [
+        *[*COMMON, "level", "code", "prescriptions", "patients", "share", "consulting_patients"],
+    ],
     "kpi_follow_up": [
         *["period_grain", "period_start", "period_end", "is_partial", "level", "code", "stays"],
         *(

@@ -35,6 +35,9 @@ STAY_DIAGNOSIS = "kpi_hospitalisation_rate_by_diagnosis"
 STAY_SEX_AGE = "kpi_hospitalisation_rate_by_sex_and_age"
 FOLLOW_UP = "kpi_follow_up"
 USE = "kpi_use_concentration"
+# Their counts are rounded down: there is no sum between them (`chu_platform_tests/attack/test_rounded.py`).
+CYCLE = "kpi_cycle"
+PRESCRIPTION = "kpi_prescription"
 UNKNOWN = "inconnu"
 WHOLE = "Ensemble"
 PARTS = {"quarter": "month", "year": "quarter", "all": "year"}

@@ -22,7 +22,7 @@ from chu_platform.tables.table import Layer
 DICTIONARY: Final = "chu dictionary DOSSIER"
 # The stars that fit on a page; a test fails if a fact is in none.
 STARS: Final = (
-    ("Soins : consultations et prescriptions", ("fact_consultation", "fact_prescription")),
+    ("Soins : consultations et prescriptions", ("fact_consultation", "fact_prescription", "fact_cycle")),
     (
         "Séjours et leurs suites",
         ("fact_hospitalisation", "fact_follow_up", "fact_hospitalised_patient", "hospitalised_patient_of_closed_years"),
