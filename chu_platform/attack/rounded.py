@@ -1,13 +1,9 @@
 """What the tables with rounded counts tell: steps of care, prescriptions. A count is the multiple of 20 below it."""
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
-
-import numpy as np
 
 from chu_platform.attack.figures import ALL, FEWEST, LARGEST_SHARE, SMALL, Cell, Figures
 from chu_platform.attack.findings import Finding
@@ -24,11 +20,11 @@ from chu_platform.attack.inputs import (
 )
 from chu_platform.attack.knowledge import Knowledge
 from chu_platform.attack.rounded_facts import Behind, Row, behind
+from chu_platform.attack.rounded_sums import STEP, RoundedSums
 
 if TYPE_CHECKING:
-    from scipy.sparse import csr_array
+    pass
 
-STEP: Final = 20
 KEYS: Final = {CYCLE: ("cycle", "level", "code"), PRESCRIPTION: ("level", "code")}
 # The rounded count of which a published figure is the whole.
 COUNTED: Final = {CYCLE: "at_least", PRESCRIPTION: "patients_at_least"}
@@ -36,8 +32,6 @@ TO_STAY, BETWEEN, LENGTH = "to_stay", "between_consultations", "length_of_stay"
 # With fewer patients, a 90th percentile has fewer than three of them beyond it.
 FEWEST_PATIENTS: Final = 30
 _TOTAL: Final = ("total", "total")
-# The levels of which all rows together are the total.
-_PARTITIONS: Final = ("chapter", "form", "speciality")
 
 
 @dataclass(frozen=True)
@@ -152,9 +146,8 @@ def known_too_well(knowledge: Knowledge, earlier: Sequence[Tables] = ()) -> tupl
     ]
     made = behind(knowledge, rounded.ends) if rounded.rows else None
     small = [c for c in rounded.rows if c not in rounded.visible and made and _is_small(made.get(c), c)]
-    system = _System(rounded, [Rounded.of(tables) for tables in earlier])
-    narrow = [found(c, "interval of the count") for c in small if system.is_narrow(c)]
-    return len(rounded.visible) + len(small), [*told, *narrow]
+    sums = RoundedSums(rounded.rows, [Rounded.of(tables).rows for tables in earlier])
+    return len(rounded.visible) + len(small), [*told, *(found(c, "interval of the count") for c in sums.narrow(small))]
 
 
 def _is_small(made: Behind | None, cell: Row) -> bool:
@@ -191,82 +184,3 @@ def _wholes(figures: Figures, cell: Row) -> list[tuple[Cell, str]]:
 def _of_speciality(figures: Figures, grain: str, start: date | None, code: str) -> list[Cell]:
     """The cells of a speciality, of all professions that have it."""
     return [c for c in figures.ends if c[0] == SPECIALITIES and c[1:3] == (grain, start) and c[3][1] == code]
-
-
-class _System:
-    """The counts of all rows as unknowns between bounds: those of the parts of a whole, and of years, add up.
-
-    Rows of medications are parts that may be missing. What earlier editions say of the same period is known, too.
-    """
-
-    def __init__(self, rounded: Rounded, earlier: Sequence[Rounded]) -> None:
-        self._columns = {cell: n for n, cell in enumerate(rounded.rows)}
-        self.low = np.ones(len(self._columns))
-        self.high = np.full(len(self._columns), np.inf)
-        for known in (*earlier, rounded):
-            for cell, row in known.visible.items():
-                n = self._columns.get(cell)
-                if n is not None and row["period_end"] == rounded.rows[cell]["period_end"]:
-                    # A correction between editions contradicts: the latest one holds.
-                    low, high = max(self.low[n], row["at_least"]), min(self.high[n], row["at_least"] + STEP - 1)
-                    if low > high or known is rounded:
-                        low, high = row["at_least"], row["at_least"] + STEP - 1
-                    self.low[n], self.high[n] = low, high
-        self._relations = list(self._sums())
-
-    def _sums(self) -> Iterator[tuple[int, list[int], bool]]:
-        """Whole, parts, and whether the parts are all there are."""
-        parts: dict[tuple[Row, str], list[int]] = defaultdict(list)
-        for cell, n in self._columns.items():
-            name, grain, start, keys = cell
-            step, level = keys[:-2], keys[-2]
-            if level in (*_PARTITIONS, "medication"):
-                parts[(name, grain, start, (*step, *_TOTAL)), level].append(n)
-            if grain == "year":
-                parts[(name, ALL, None, keys), "years"].append(n)
-        for (whole, kind), found_parts in parts.items():
-            if whole not in self._columns:
-                continue
-            # A stay counts in each speciality that was consulted on one day; medications are the most prescribed ones.
-            overlap = kind == "speciality" and whole[3][0] == TO_STAY
-            if not overlap:
-                yield self._columns[whole], found_parts, "medication" not in (kind, whole[3][-2])
-
-    def _program(self) -> "tuple[csr_array, np.ndarray[Any, Any], np.ndarray[Any, Any]]":
-        from scipy.sparse import csr_array  # takes time to import
-
-        entries = [(r, c, 1.0) for r, (_, cs, _) in enumerate(self._relations) for c in cs]
-        entries += [(r, whole, -1.0) for r, (whole, _, _) in enumerate(self._relations)]
-        shape = (len(self._relations), len(self._columns))
-        if not entries:
-            return csr_array(shape), np.zeros(0), np.zeros(0)
-        rows, columns, values = zip(*entries, strict=True)
-        low = np.array([0.0 if is_whole else -np.inf for _, _, is_whole in self._relations])
-        return csr_array((values, (rows, columns)), shape=shape), low, np.zeros(len(self._relations))
-
-    @cached_property
-    def _solved(self) -> "tuple[csr_array, np.ndarray[Any, Any], np.ndarray[Any, Any]]":
-        return self._program()
-
-    def is_narrow(self, cell: Row) -> bool:
-        """Whether the count of a row is at most ten, or lies in an interval of less than ten."""
-        bounds = [self._extreme(cell, sign) for sign in (1, -1)]
-        if None in bounds:
-            # The editions contradict each other: nothing follows.
-            return False
-        least, most = bounds
-        assert least is not None and most is not None
-        return most < SMALL + 1 - 1e-6 or most - least < SMALL - 1e-6
-
-    def _extreme(self, cell: Row, sign: int) -> float | None:
-        """The least (1) or the largest (-1) count of a row; None if there is no solution."""
-        from scipy.optimize import Bounds, LinearConstraint, milp
-
-        matrix, low, high = self._solved
-        cost = np.zeros(len(self._columns))
-        cost[self._columns[cell]] = sign
-        constraints = [LinearConstraint(matrix, low, high)] if matrix.shape[0] else []
-        solution = milp(cost, bounds=Bounds(self.low, self.high), constraints=constraints)
-        if solution.status == 3:  # unbounded
-            return -sign * np.inf if sign == -1 else 0.0
-        return float(solution.x[self._columns[cell]]) if solution.success else None

@@ -391,8 +391,8 @@ kpi_cycle = Indicator(
             "patients et de trois professionnels, et si le nombre de séjours ou de consultations de son groupe l’est aussi ; le 90e "
             f"centile, à partir de {2 * STEP} délais.",
         ),
-        caution="Les patients sont un échantillon de ceux du groupe, et leurs consultations ailleurs ne sont pas connues : les vrais "
-        "délais sont plus courts. Un délai n’est pas une attente : on ne sait pas quand un rendez-vous a été demandé.",
+        caution="Les patients sont un échantillon de ceux du groupe, et leurs consultations ailleurs ne sont pas connues : les "
+        "délais réels d’une consultation à la suivante, ou au séjour, sont plus courts. Un délai n’est pas une attente : on ne sait pas quand un rendez-vous a été demandé.",
         levels={
             **GROUPS,
             **{

@@ -10,7 +10,7 @@ KEY: Final = "period_grain, period_start, cycle, level, code"
 # One row for each step with days and group: `row` is the consultation or the stay, `found` the consultation before it.
 ROWS: Final = """
     WITH reach AS (SELECT min(date) + 365 AS since, max(date) AS until FROM consultation),
-    known AS (SELECT c.* FROM consultation c SEMI JOIN patient p ON p.id = c.patient),
+    known AS (FROM consultation WHERE patient IN (SELECT id FROM patient)),
     visit AS (SELECT patient, date, min(id) AS found FROM known GROUP BY ALL),
     between_two AS (
         SELECT k.id, k.date - v.date AS days, v.found
