@@ -88,7 +88,7 @@ class RoundedSums:
         matrix, low, high = self._rows()
         matrix = block_array([[matrix, None], [chosen, -eye_array(more)]]) if matrix is not None else None
         if matrix is None:
-            return np.maximum(self._low, np.minimum(self._high, SMALL + 1.0))
+            return np.asarray(np.maximum(self._low, np.minimum(self._high, SMALL + 1.0)), np.float64)
         cost = np.concatenate([np.zeros(n), -np.ones(more)])
         bounds = np.concatenate([self._low, np.zeros(more)]), np.concatenate([self._high, enough])
         rows = np.concatenate([low, np.zeros(more)]), np.concatenate([high, np.full(more, np.inf)])

@@ -117,7 +117,7 @@ publication_coverage = Table(
             SELECT l.*, CASE WHEN l.cells_masked = 0 THEN l.visible
                              WHEN {PLACES} THEN w.attached
                              WHEN level <> 'unattached' THEN w.events END AS shared
-            FROM level l JOIN whole w ON w.family = l.family AND w.grain = l.grain
+            FROM level l LEFT JOIN whole w ON w.family = l.family AND w.grain = l.grain
         )
         """
     ),
