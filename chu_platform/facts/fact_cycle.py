@@ -12,7 +12,7 @@ from chu_platform.dimensions.dim_patient import dim_patient
 from chu_platform.dimensions.professional_history import professional_history
 from chu_platform.facts.fact_consultation import fact_consultation
 from chu_platform.facts.fact_hospitalisation import fact_hospitalisation
-from chu_platform.tables.checks import USUALLY_MISSING, foreign_key, holds, relation
+from chu_platform.tables.checks import USUALLY_MISSING, foreign_key, holds, last_event, relation
 from chu_platform.tables.columns import DATE, INTEGER, STRING, Column
 from chu_platform.tables.policies import PSEUDONYMISED
 from chu_platform.tables.rows import Query
@@ -72,7 +72,7 @@ fact_cycle = Table(
             INTEGER,
             f"jours depuis le dernier jour de consultation (au plus {LONGEST}, vide sinon), ou durée du séjour",
             "Jours",
-            sensitive=True,
+            quasi_identifying=True,
         ),
     ],
     reads={"consultation": fact_consultation, "stay": fact_hospitalisation},
@@ -124,6 +124,7 @@ fact_cycle = Table(
             f"cycle = '{LENGTH}' OR days IS NULL OR days BETWEEN CASE cycle WHEN '{BETWEEN}' THEN 1 ELSE 0 END AND {LONGEST}",
             f"d’une consultation à la suivante, de 1 à {LONGEST} jours ; jusqu’au séjour, de 0 à {LONGEST}",
         ),
+        last_event("date", 31),
     ],
     layout=Layout(z_order_by=["cycle", "date"]),
 )

@@ -6,7 +6,7 @@ from chu_platform.dimensions.dim_professional import dim_professional
 from chu_platform.facts.fact_consultation import fact_consultation
 from chu_platform.pseudonymisation.consultation_surrogate import consultation_surrogate
 from chu_platform.sources.prescription import prescription
-from chu_platform.tables.checks import USUALLY_MISSING, relation, same_row_count_as
+from chu_platform.tables.checks import USUALLY_MISSING, last_event, relation, same_row_count_as
 from chu_platform.tables.columns import DATE, STRING, Column
 from chu_platform.tables.partitions import MONTHLY
 from chu_platform.tables.policies import PSEUDONYMISED
@@ -64,6 +64,7 @@ fact_prescription = Table(
         *relation("patient_key", dim_patient, each_partition=True, warns_above=USUALLY_MISSING),
         *relation("professional_key", dim_professional, each_partition=True, warns_above=USUALLY_MISSING),
         *relation("medication_key", dim_medication, each_partition=True, warns_above=USUALLY_MISSING),
+        last_event("date", 31),
     ],
     layout=Layout(z_order_by=["medication_key"]),
     partition_scheme=MONTHLY,

@@ -46,8 +46,8 @@ FEWEST_PATIENTS: Final = 10 * FEWEST_CONTRIBUTORS
 # Consultations and stays are delivered until different days.
 DOMAIN: Final = f"CASE WHEN cycle = '{BETWEEN}' THEN 'consultation' ELSE 'hospitalisation' END"
 # The columns of the query that hold the steps of a group: of each its days (-1: more than a year), its patient and its
-# professional as numbers (0: none), and whether it counts (a stay counts once).
-LISTS: Final = ("steps", "who", "by_whom", "counted")
+# professional as numbers (0: none), and whether it repeats a stay, which counts once.
+LISTS: Final = ("steps", "who", "by_whom", "repeated")
 
 
 def _steps(periods: Periods) -> str:
@@ -73,20 +73,20 @@ def _steps(periods: Periods) -> str:
         ),
         -- A stay after consultations with several professionals on one day counts once.
         step AS (
-            SELECT date, cycle, level, code, days, patient, professional, 1 AS is_counted FROM placed
+            SELECT date, cycle, level, code, days, patient, professional, 0 AS is_repeated FROM placed
             WHERE cycle <> '{TO_STAY}' AND code IS NOT NULL
             UNION ALL
             SELECT date, cycle, level, code, days, patient, professional,
-                   CASE row_number() OVER (PARTITION BY event_key, level, code ORDER BY professional) WHEN 1 THEN 1 ELSE 0 END
+                   CASE row_number() OVER (PARTITION BY event_key, level, code ORDER BY professional) WHEN 1 THEN 0 ELSE 1 END
             FROM placed WHERE cycle = '{TO_STAY}' AND code IS NOT NULL
         ),
         dated AS (
-            {periods.expand("step", "date, cycle, level, code, days, patient, professional, is_counted")}
+            {periods.expand("step", "date, cycle, level, code, days, patient, professional, is_repeated")}
         ),
         grouped AS (
             SELECT p.period_grain, p.period_start, p.period_end, p.is_partial, n.cycle, n.level, n.code,
                    array_agg(n.days) AS steps, array_agg(n.patient) AS who, array_agg(n.professional) AS by_whom,
-                   array_agg(n.is_counted) AS counted
+                   array_agg(n.is_repeated) AS repeated
             FROM dated n
             JOIN {{period}} p ON p.domain = {DOMAIN} AND {periods.join("n")}
                  -- Closed years are others for stays than for consultations.
@@ -126,18 +126,18 @@ def _numbers(values: pa.ListScalar) -> Numbers:
 
 
 def _figures(
-    cycle: str, level: str, steps: Numbers, who: Numbers, by_whom: Numbers, counted: Numbers
+    cycle: str, level: str, steps: Numbers, who: Numbers, by_whom: Numbers, repeated: Numbers
 ) -> dict[str, Any]:
-    """The figures of the steps of a group: of each its days, its patient, its professional, and whether it counts."""
+    """The figures of the steps of a group: of each its days, its patient, its professional, and whether it is a repetition."""
     within = steps >= 0
-    days = np.sort(steps[within & (counted == 1)])
-    median, p90 = np.quantile(days, [0.5, 0.9])
+    days = steps[within & (repeated == 0)]
+    median, p90 = np.quantile(days, [0.5, 0.9]) if len(days) else (np.nan, np.nan)
     known = within & (who > 0)
-    contributors = [who[known], *([by_whom[within]] if cycle != LENGTH else [])]
+    contributors = [who[known], *([by_whom[within]] if by_whom.any() else [])]
     beyond = len(np.unique(who[known & (steps >= p90)]))
     return {
         # Of a stay without a consultation before, no speciality is known.
-        "events": None if (cycle, level) == (TO_STAY, "speciality") else int(counted.sum()),
+        "events": None if (cycle, level) == (TO_STAY, "speciality") else int(np.count_nonzero(repeated == 0)),
         "n": len(days),
         "patients": len(np.unique(who[known])),
         "median": round(float(median), 6),
@@ -177,12 +177,10 @@ FIGURES: Final = (
 KEY: Final = "period_grain, period_start, cycle, level, code"
 # From which columns of the query each figure is made.
 MADE_FROM: Final = {
-    "events": ["cycle", "level", "counted"],
-    "n": ["steps", "counted"],
+    "events": ["cycle", "level", "repeated"],
+    **dict.fromkeys(("n", "median", "p90"), ("steps", "repeated")),
     "patients": ["steps", "who"],
-    "median": ["steps", "counted"],
-    "p90": ["steps", "counted"],
-    "by_few": ["cycle", "steps", "who", "by_whom"],
+    "by_few": ["steps", "who", "by_whom", "repeated"],
 }
 
 EXACT = Table(

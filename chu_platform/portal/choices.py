@@ -209,15 +209,23 @@ def _others(snapshot: Snapshot, question: Question, own: X, written: Sequence[st
     return found
 
 
-def options(snapshot: Snapshot, question: Question, parameter: Parameter) -> list[tuple[str, list[tuple[str, str]]]]:
+def options(
+    snapshot: Snapshot, question: Question, parameter: Parameter, x: X | None = None
+) -> list[tuple[str, list[tuple[str, str]]]]:
     """What a parameter can be, as groups of (value, label); of places and diagnoses those that a list can hold.
 
-    Only what is published: a choice that leads nowhere is not offered.
+    Only what is published: a choice that leads nowhere is not offered. With an X, places and diagnoses are those of its
+    values of the parameters that have few.
     """
-    return snapshot.once(("options", question.slug, parameter.name), lambda: _options(snapshot, question, parameter))
+    few = [c for p in question.parameters if p.value_labels and p is not parameter for c in p.columns]
+    same = {c: x[c] for c in few if x and c in x}
+    key = ("options", question.slug, parameter.name, *same.values())
+    return snapshot.once(key, lambda: _options(snapshot, question, parameter, same))
 
 
-def _options(snapshot: Snapshot, question: Question, parameter: Parameter) -> list[tuple[str, list[tuple[str, str]]]]:
+def _options(
+    snapshot: Snapshot, question: Question, parameter: Parameter, same: Mapping[str, str]
+) -> list[tuple[str, list[tuple[str, str]]]]:
     table = sql_name(question.table.name)
     if parameter.value_labels:
         (column,) = map(sql_name, parameter.columns)
@@ -229,9 +237,11 @@ def _options(snapshot: Snapshot, question: Question, parameter: Parameter) -> li
             if texts.searched:
                 continue
             order = f"{BAND_ORDER}, strip_accents(label)" if texts.ordered else "strip_accents(label)"
+            equal = "".join(f" AND {sql_name(c)} = ${c}" for c in same)
             rows = snapshot.rows(
-                f"SELECT DISTINCT code, label FROM {table} WHERE level = $level ORDER BY code = $unknown, {order}",
-                {"level": level, "unknown": UNKNOWN},
+                f"SELECT DISTINCT code, label FROM {table} WHERE level = $level{equal} "
+                f"ORDER BY code = $unknown, {order}",
+                {"level": level, "unknown": UNKNOWN, **same},
             )
             if rows:
                 coded = level in ("department", "chapter")

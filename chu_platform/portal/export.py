@@ -57,7 +57,7 @@ HTML: Final = ".html"
 # Of places and diagnoses of one level so many have a page: the ones with the most events.
 MAX_VIEWS: Final = 1000
 # The columns by which a place or a diagnosis has more or less.
-COUNTED: Final = ("events", "deaths", "period_consultations", "answers")
+COUNTED: Final = ("events", "deaths", "period_consultations", "answers", "at_least")
 # Another process has to save more time than it takes to load the tables.
 MIN_FILES_OF_PROCESS: Final = 100
 CHUNK: Final = 20

@@ -637,7 +637,7 @@ def _fields(snapshot: Snapshot, choice: Choice, label: str) -> Sequence[Field]:
     fields = []
     for parameter in choice.question.parameters:
         value = parameter.separator.join(choice.x[c] for c in parameter.columns)
-        groups = options(snapshot, choice.question, parameter)
+        groups = options(snapshot, choice.question, parameter, choice.x)
         if all(value != known for _, listed in groups for known, _ in listed):
             groups = [("Choix actuel", [(value, label)]), *groups]
         fields.append(Field(parameter.name, parameter.label, value, groups))

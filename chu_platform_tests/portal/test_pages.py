@@ -670,6 +670,7 @@ def test_a_partial_period_is_marked(portal: Served) -> None:
 WITH_X = {
     ("recours-temps", "consultations"): "&x=slot:evening",
     ("recours-temps", "concentration"): "&x=most_frequent:10",
+    ("prescriptions", "part"): "&x=form:gélule",
 }
 
 

@@ -134,7 +134,7 @@ def test_the_classes_differ_between_the_generalisations(found: Mapping[str, Risk
 
 
 def test_every_fact_of_care_has_declared_columns() -> None:
-    names = {"fact_consultation", "fact_hospitalisation", "fact_prescription"}
+    names = {"fact_consultation", "fact_hospitalisation", "fact_prescription", "fact_cycle"}
     assert {t.name for t in tables_at_risk()} == names
     for table in tables_at_risk():
         assert any(c.quasi_identifying for c in table.columns)
