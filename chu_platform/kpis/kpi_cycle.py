@@ -359,7 +359,7 @@ kpi_cycle = Indicator(
                 QUANTILES,
                 None,
                 Count("at_least", "délais (au moins)"),
-                "la moitié des délais sont d’au plus {value}{where}",
+                "la moitié des durées sont d’au plus {value}{where}",
             ),
             Measure(
                 "p90",
@@ -371,7 +371,7 @@ kpi_cycle = Indicator(
                 QUANTILES,
                 None,
                 Count("at_least", "délais (au moins)"),
-                "neuf délais sur dix sont d’au plus {value}{where}",
+                "neuf durées sur dix sont d’au plus {value}{where}",
             ),
         ),
         definition=(

@@ -30,7 +30,7 @@ class Door(Enum):
     DOCTORS = (
         "medecins",
         "Médecins",
-        "L’activité parmi les confrères, les diagnostics, les suites d’un séjour.",
+        "L’activité parmi les confrères, les diagnostics, les prescriptions, les suites d’un séjour.",
     )
     NURSES = (
         "infirmiers",
