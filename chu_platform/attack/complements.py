@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from math import floor
 
+from chu_platform.attack.attendance import outside_of_regions
 from chu_platform.attack.figures import ALL, BASE, FEWEST, SMALL, Figures, finding, is_small, rows_of
 from chu_platform.attack.findings import Finding, Result
 from chu_platform.attack.groups import ancestors, is_by_age, is_place_table
@@ -41,7 +42,8 @@ def small_overlaps(knowledge: Knowledge) -> Result:
     """Attack 5: inclusion and exclusion of distinct patients.
 
     A visible part leaves 1 to 10 patients of a visible whole who are in other parts only; or all parts are visible, and
-    1 to 10 patients are in more than one (the sum of the parts minus the whole).
+    1 to 10 patients are in more than one (the sum of the parts minus the whole). Also consultations of a day or a slot
+    of which 1 to 10 are not of a region.
     """
     figures = knowledge.figures
     tried, found = 0, []
@@ -66,6 +68,7 @@ def small_overlaps(knowledge: Knowledge) -> Result:
         tried += 1
         if is_small(sum(known) - whole_patients):
             found.append(finding(group.whole, f"patients in several {group.kind}"))
+    found += outside_of_regions(figures)
     return Result.of(5, "inclusion and exclusion of patients", tried, found)
 
 

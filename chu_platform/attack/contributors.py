@@ -9,10 +9,11 @@ from typing import Final
 import duckdb
 import pyarrow as pa
 
+from chu_platform.attack.attendance import makers
 from chu_platform.attack.figures import ALL, FEWEST, LARGEST_SHARE, Cell, finding, is_small
 from chu_platform.attack.findings import Result
 from chu_platform.attack.groups import WHOLE_PROFESSION
-from chu_platform.attack.inputs import CONSULTATIONS, DIAGNOSES, PLACES, SPECIALITIES, USE
+from chu_platform.attack.inputs import ATTENDANCE, CONSULTATIONS, DIAGNOSES, PLACES, SPECIALITIES, USE
 from chu_platform.attack.knowledge import Knowledge
 from chu_platform.attack.rounded import few_persons
 from chu_platform.attack.use import PARTS_OF_USE, VISITS
@@ -93,6 +94,15 @@ def few_contributors(knowledge: Knowledge) -> Result:
     if CONSULTATIONS in knowledge.inputs.exact:
         made = contributions(knowledge)
         found += [finding(c, "professionals") for c in visible if c in made and is_dominated(made[c])]
+        if ATTENDANCE in knowledge.inputs.published:
+            days = makers(knowledge.inputs)
+            of_days = [(c, days[c]) for c in visible if c[0] == ATTENDANCE]
+            found += [finding(c, "patients") for c, made_by in of_days if is_small(made_by.patients)]
+            found += [
+                finding(c, "contributors")
+                for c, made_by in of_days
+                if made_by.professionals < FEWEST or made_by.largest_share > LARGEST_SHARE
+            ]
     else:
         left_out.append(f"without the exact table {CONSULTATIONS}, professionals are not counted")
     rounded, of_few, not_counted = few_persons(knowledge)

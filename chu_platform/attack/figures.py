@@ -10,7 +10,16 @@ import numpy as np
 import pyarrow as pa
 
 from chu_platform.attack.findings import Finding
-from chu_platform.attack.inputs import FOLLOW_UP, PLACES, STAYS, STAYS_BY_AGE, STAYS_BY_DIAGNOSIS, USE, Tables
+from chu_platform.attack.inputs import (
+    ATTENDANCE,
+    FOLLOW_UP,
+    PLACES,
+    STAYS,
+    STAYS_BY_AGE,
+    STAYS_BY_DIAGNOSIS,
+    USE,
+    Tables,
+)
 
 # Counts from 1 to this value must not be known.
 SMALL: Final = 10
@@ -27,7 +36,7 @@ Cell = tuple[str, str, date | None, tuple[str, ...]]
 Figure = tuple[Cell, str]
 
 PERIOD_COLUMNS: Final = ("period_grain", "period_start", "period_end")
-KEY_COLUMNS: Final = ("outcome", "level", "code", "sex", "age_band", "profession", "speciality")
+KEY_COLUMNS: Final = ("outcome", "level", "code", "region_code", "sex", "age_band", "profession", "speciality")
 # The stays of which some are followed.
 WHOLE_STAYS: Final = "stays"
 # Of use over time, by level: what is counted, and the whole of which it is a part. The number of the patients who
@@ -40,6 +49,8 @@ REPEATED: Final = {
     "events": "period_consultations",
 }
 TOTAL: Final = ("total", "total")
+# What the rows of attendance repeat of their year: for a slot, that of the year; else all consultations of the place.
+OF_YEAR: Final = "year_consultations"
 MEASURES: Final = ("events", "consultations", "days", "patients", "professionals", "active_years")
 # Only rows by sex and age have a base of their own; in other tables it is the whole base of the period.
 BASE: Final = "base_patients"
@@ -89,7 +100,11 @@ class Figures:
     def _read(self, name: str, table: pa.Table) -> None:
         of_table = measures_of(table)
         for cell, row in rows_of(name, table):
-            measures = of_table if name != USE else [m for m, _ in (OF_USE[k] for k in cell[3][:1] if k in OF_USE)]
+            measures = of_table
+            if name == USE:
+                measures = [m for m, _ in (OF_USE[k] for k in cell[3][:1] if k in OF_USE)]
+            elif name == ATTENDANCE:
+                measures = ["consultations"]
             self.ends[cell] = row["period_end"]
             if BASE not in measures and row.get(BASE) is not None:
                 self.bases[cell[:3]] = float(row[BASE])
@@ -110,11 +125,30 @@ class Figures:
                     if row.get(column) is not None:
                         self._recover(((PLACES, *cell[1:3], TOTAL), measure), float(row[column]))
 
+            if name == ATTENDANCE:
+                for repeated, column in repeated_by(cell):
+                    if row.get(column) is not None:
+                        self._recover((repeated, "consultations"), float(row[column]))
+
     def _recover(self, figure: Figure, value: float) -> None:
         if figure in self.masked:
             self.visible[figure] = value
             del self.masked[figure]
             self.recovered.append(figure)
+
+
+def whole_place(cell: Cell) -> Cell:
+    """The cell of all consultations of the place and the period of a cell of attendance."""
+    _, grain, start, (_, _, region) = cell
+    return PLACES, grain, start, TOTAL if region == ALL else ("region", region)
+
+
+def repeated_by(cell: Cell) -> Iterator[tuple[Cell, str]]:
+    """The cells whose consultations a row of attendance repeats, and in which column."""
+    table, _, start, keys = cell
+    yield whole_place(cell), "period_consultations"
+    of_year: Cell = (table, "year", start.replace(month=1, day=1) if start else None, keys)
+    yield of_year if keys[0] == "slot" else whole_place(of_year), OF_YEAR
 
 
 def stays_of(cell: Cell) -> Cell:
@@ -153,6 +187,8 @@ def key_names(cell: Cell) -> Sequence[str]:
         return ("profession", "speciality")
     if cell[0] == FOLLOW_UP:
         return ("outcome", "level", "code")
+    if cell[0] == ATTENDANCE:
+        return ("level", "code", "region_code")
     return ("level", "code") if cell[3] else ()
 
 
@@ -185,6 +221,9 @@ def _from_rates(row: Mapping[str, Any], known: Mapping[str, float], base: float 
         for bound, upper in (("intensity_low", False), ("intensity_high", True)):
             if (limit := figure(bound)) is not None and "events" not in found:
                 found["events"] = _invert(partial(_garwood, upper), limit * years / 1000, 1e7)
+    per_day, days = figure("per_day"), figure("days")
+    if per_day is not None and days is not None:
+        found.setdefault("consultations", per_day * days)
     percent = figure("percent")
     for measure, column in (("events", WHOLE_STAYS), *OF_USE.values()):
         if (whole := figure(column)) is not None and percent is not None:

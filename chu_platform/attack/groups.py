@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from chu_platform.attack.figures import ALL, BASE, TOTAL, Cell, Figures, stays_of
+from chu_platform.attack.figures import ALL, BASE, TOTAL, Cell, Figures, stays_of, whole_place
 from chu_platform.attack.hierarchies import UNKNOWN, Hierarchies
-from chu_platform.attack.inputs import FOLLOW_UP, PLACES, SPECIALITIES, STAYS, USE
+from chu_platform.attack.inputs import ATTENDANCE, FOLLOW_UP, PLACES, SPECIALITIES, STAYS, USE
 
 WHOLE_PROFESSION = "Ensemble"
 NO_CATEGORY = "no category"
@@ -85,7 +85,7 @@ def is_unlisted(cell: Cell) -> bool:
 def total_of(cell: Cell) -> Cell:
     """The cell of all events of the period of a cell."""
     table, grain, start, _ = cell
-    of_consultations = table.startswith("kpi_consultation") or table == USE
+    of_consultations = table.startswith("kpi_consultation") or table in (USE, ATTENDANCE)
     return (PLACES, grain, start, TOTAL) if of_consultations else (STAYS, grain, start, ())
 
 
@@ -157,6 +157,8 @@ def _measures(kind: str) -> tuple[Sequence[str], Sequence[str]]:
         return ("events",), ()
     if kind.startswith(USE):
         return ("patients", "consultations"), ()
+    if kind.startswith(ATTENDANCE):
+        return ("consultations",), ()
     if kind.startswith(("sexes", "ages", "same total")):
         return ("events", "days", "patients", BASE), ()
     if kind.startswith("places"):
@@ -182,6 +184,8 @@ def _wholes(
             yield f"{USE}: slots", total_of(cell)
         elif keys in (NIGHT, EVENING_ONLY):
             yield f"{USE}: slots of the evening", (*period, EVENING)
+    elif table == ATTENDANCE:
+        yield from _wholes_of_attendance(cell)
     elif is_place_table(cell):
         level, code = keys
         if parent := hierarchies.parent_place((level, code)):
@@ -215,6 +219,20 @@ def _wholes(
             yield "specialities", (*period, (profession, WHOLE_PROFESSION))
 
 
+def _wholes_of_attendance(cell: Cell) -> Iterable[tuple[str, Cell]]:
+    """All consultations of the place (by day of the week, by slot, and as a week), the weekend, and the evening.
+
+    Use over time has the evening, too.
+    """
+    table, grain, start, (level, code, region) = cell
+    if (level, code) != ("week", "weekend"):
+        yield f"{table} by {level}", whole_place(cell)
+    if level == "weekday" and code in ("6", "7"):
+        yield f"{table} of weekends", (table, grain, start, ("week", "weekend", region))
+    if (level, code, region) == ("slot", "20-06", ALL):
+        yield f"{table} of evenings", (USE, grain, start, EVENING)
+
+
 def _wholes_of_follow_up(cell: Cell) -> Iterable[tuple[str, Cell]]:
     """Longer horizons, all stays of the group, and the stays of all groups that are followed."""
     table, grain, start, (outcome, level, code) = cell
@@ -238,7 +256,9 @@ def _over_time(figures: Figures, hidden: Iterable[Cell]) -> Iterator[Group]:
         table, grain, start, keys = cell
         if grain not in COARSER or start is None:
             continue
-        whole = (table, COARSER[grain], _start_of(COARSER[grain], start), keys)
+        # Attendance has no quarters.
+        above = "year" if table == ATTENDANCE and grain == "month" else COARSER[grain]
+        whole = (table, above, _start_of(above, start), keys)
         if table == USE and keys == NEW and grain == "year":
             # Of all years together, everybody is new.
             whole = total_of(whole)

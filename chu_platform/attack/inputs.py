@@ -14,8 +14,9 @@ DIAGNOSES: Final = "kpi_consultation_rate_by_diagnosis"
 SPECIALITIES: Final = "kpi_consultation_rate_by_professional"
 STAYS: Final = "kpi_hospitalisation_rate"
 USE: Final = "kpi_use_concentration"
-# Tables of persons by period. Use over time comes last: its rows repeat the totals of places.
-CONSULTATION_TABLES: Final = (PLACES, DIAGNOSES, SPECIALITIES, USE)
+ATTENDANCE: Final = "kpi_attendance"
+# Tables of persons by period. Use over time and attendance come last: their rows repeat the totals of places.
+CONSULTATION_TABLES: Final = (PLACES, DIAGNOSES, SPECIALITIES, USE, ATTENDANCE)
 STAYS_BY_DIAGNOSIS: Final = "kpi_hospitalisation_rate_by_diagnosis"
 STAYS_BY_AGE: Final = "kpi_hospitalisation_rate_by_sex_and_age"
 FOLLOW_UP: Final = "kpi_follow_up"

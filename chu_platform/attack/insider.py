@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from chu_platform.attack.attendance import left_to_others
 from chu_platform.attack.figures import SMALL, TOTAL, Cell, Figure, Figures, finding, is_small
 from chu_platform.attack.findings import Finding, Result
 from chu_platform.attack.inputs import PLACES
@@ -37,6 +38,7 @@ def insiders(knowledge: Knowledge) -> Result:
     for establishment in chosen:
         found += _remainders(knowledge, own[establishment])
         found += _only_neighbours(knowledge, establishment, own[establishment])
+    found += left_to_others(knowledge, chosen)
     if knowledge.intervals is not None:
         found += _system(knowledge, knowledge.intervals, own)
     left_out = [] if knowledge.intervals else ["the published figures contradict each other: the system was left out"]

@@ -8,8 +8,8 @@ import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
-from chu_platform.attack.figures import BASE, KEY_COLUMNS, MEASURES, PERIOD_COLUMNS, REPEATED, WHOLE_STAYS
-from chu_platform.attack.inputs import FACTS, PERSON_TABLES, ROUNDED_TABLES, Inputs, Registers, Tables
+from chu_platform.attack.figures import BASE, KEY_COLUMNS, MEASURES, OF_YEAR, PERIOD_COLUMNS, REPEATED, WHOLE_STAYS
+from chu_platform.attack.inputs import CONSULTATIONS, FACTS, PERSON_TABLES, ROUNDED_TABLES, Inputs, Registers, Tables
 from chu_platform.catalogue import catalogue
 from chu_platform.errors import ChuError
 from chu_platform.storage.edition_manifest import editions
@@ -24,7 +24,7 @@ FACT_COLUMNS: Final = (
     *("date", "patient_key", "professional_key", "diagnosis_key", "start_minute", "is_night_slot", "days"),
     "medication_key",
 )
-_READ: Final = frozenset((*PERIOD_COLUMNS, *KEY_COLUMNS, *MEASURES, BASE, WHOLE_STAYS, *REPEATED.values()))
+_READ: Final = frozenset((*PERIOD_COLUMNS, *KEY_COLUMNS, *MEASURES, BASE, WHOLE_STAYS, OF_YEAR, *REPEATED.values()))
 
 
 def read_inputs(

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from chu_platform.oracle import (
+    attendance_indicator,
     care_indicators,
     cycle_indicator,
     death_indicator,
@@ -41,6 +42,7 @@ def expected(pack: Path) -> dict[str, pa.Table]:
         results["kpi_use_concentration"] = use_indicator.compute(connection)
         results["kpi_prescription"] = prescription_indicator.compute(connection)
         results["kpi_cycle"] = cycle_indicator.compute(connection)
+        results["kpi_attendance"] = attendance_indicator.compute(connection)
         death_indicator.create_deaths(connection)
         people = mortality_indicator.middle_of_years(pack)
         mortality = mortality_indicator.compute(connection, people)

@@ -84,11 +84,16 @@ def label_of(question: Question, row: Mapping[str, Any]) -> str:
             return f"{row['profession']} (ensemble)"
         unknown = row["speciality"] == UNKNOWN_LABEL
         return f"{row['profession']} (spécialité inconnue)" if unknown else str(row["speciality"])
-    parts = [str(row[place]) for place in ("label", "region_label") if place in row]
-    parts += [
+    parts = [str(row["label"])] if "label" in row else []
+    if "region_label" in row:
+        # The name of a place keeps its capital; other names of what is beside it do not.
+        parts.append(str(row["region_label"]))
+    others = [
         p.value_labels[row[p.columns[0]]] for p in question.parameters if p.value_labels and row[p.columns[0]] != ALL
     ]
-    return french.capital(", ".join([*parts[:1], *map(french.small, parts[1:])]) or "Ensemble des patients")
+    if not parts:
+        parts, others = others[:1], others[1:]
+    return french.capital(", ".join([*parts, *map(french.small, others)]) or "Ensemble des patients")
 
 
 def _name(question: Question, row: Mapping[str, Any]) -> str:
@@ -96,7 +101,7 @@ def _name(question: Question, row: Mapping[str, Any]) -> str:
         period = french.period(row["period_grain"], row["period_start"], row["period_end"])
         return f"{period} (incomplète)" if row["is_partial"] else period
     if "region_label" in row:
-        return french.capital(row["region_label"])
+        return french.capital(row["label"] if "level" in row else row["region_label"])
     if question.course:
         return french.capital(row["label"])
     return french.age_band(row["age_band"]) if "age_band" in row else label_of(question, row)

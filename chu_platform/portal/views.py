@@ -291,7 +291,9 @@ def _dots(snapshot: Snapshot, choice: Choice, found: Peers) -> Dots:
 def _reference(snapshot: Snapshot, choice: Choice, found: Peers) -> Reference | None:
     """The reference value for the peers: France if it is known, else the median of the visible figures."""
     question, measure = choice.question, choice.measure
-    if whole := of_france(question, choice.x):
+    # What has a level beside its region is compared within the region: France is no reference for days of the week.
+    within = {"level", "region_code"} <= choice.x.keys()
+    if not within and (whole := of_france(question, choice.x)):
         if measure.is_count:
             return None  # the number of all regions is no reference for the number of one
         rows = snapshot.kept(("history", question.slug, *whole.items()), lambda: history(snapshot, question, whole))

@@ -131,6 +131,12 @@ def exact_of_sites(site: str) -> AccessPolicy:
     return replace(EXACT_FIGURES, grants=(*ANALYSTS, head, clinician))
 
 
+def exact_of_heads(site: str) -> AccessPolicy:
+    """The policy of exact figures by establishment without a mask for clinicians; `site` is as in `exact_of_sites`."""
+    head = Grant(Profile.HEAD, Purpose.STEERING, RowsOf.OWN_SITES, own=site)
+    return replace(EXACT_FIGURES, grants=(*ANALYSTS, head))
+
+
 def exact_of_professionals(professional: str) -> AccessPolicy:
     """The policy of exact figures by professional; `professional` is the column with their pseudonym."""
     own = Grant(Profile.PRACTITIONER, Purpose.CARE_QUALITY, RowsOf.OWN_COUNTS, own=professional)

@@ -18,6 +18,7 @@ AGES = "kpi_hospitalisation_rate_by_sex_and_age"
 USE = "kpi_use_concentration"
 CYCLE = "kpi_cycle"
 PRESCRIPTION = "kpi_prescription"
+ATTENDANCE = "kpi_attendance"
 _RATES = ("patient_years", "rate_per_1000", "rate_low", "rate_high", "intensity", "intensity_low", "intensity_high")
 _COLUMNS: Mapping[str, Sequence[str]] = {
     PLACES: ("level", "code", "events", "consultations", "patients", "base_patients", *_RATES),
@@ -25,6 +26,10 @@ _COLUMNS: Mapping[str, Sequence[str]] = {
     STAYS: ("events", "days", "patients", "base_patients", "mean_length_of_stay", *_RATES),
     STAY_DIAGNOSES: ("level", "code", "events", "days", "patients", "base_patients", "mean_length_of_stay", *_RATES),
     USE: ("level", "code", "patients", "consultations", "period_patients", "period_consultations", "percent"),
+    ATTENDANCE: (
+        *("level", "code", "region_code", "consultations", "period_consultations", "days", "year_consultations"),
+        *("percent", "per_day"),
+    ),
     AGES: ("sex", "age_band", "events", "days", "patients", "base_patients", "mean_length_of_stay", *_RATES),
     CYCLE: ("cycle", "level", "code", "median", "p90", "at_least"),
     PRESCRIPTION: ("level", "code", "at_least", "patients_at_least", "period_at_least", "percent"),
@@ -33,7 +38,7 @@ _COLUMNS: Mapping[str, Sequence[str]] = {
         *("events_per_active_year", "share", "median", "p20", "p80", "funnel_low", "funnel_high"),
     ),
 }
-_TEXTS = {"cycle", "level", "code", "sex", "age_band", "profession", "speciality", "period_grain"}
+_TEXTS = {"cycle", "level", "code", "region_code", "sex", "age_band", "profession", "speciality", "period_grain"}
 # Establishments: two in department 01 and five in 69, of one region; one in department 75 of another.
 HOUSES = {"A": "01", "B": "01", "C": "69", "D": "69", "E": "69", "F": "69", "G": "69", "H": "75"}
 REGIONS = {"01": "84", "69": "84", "75": "11"}

@@ -34,6 +34,7 @@ KEYS: dict[str, Sequence[str]] = {
     "kpi_use_concentration": PERIOD,
     "kpi_cycle": (*PERIOD, "cycle", "level", "code"),
     "kpi_prescription": (*PERIOD, "level", "code"),
+    "kpi_attendance": (*PERIOD, "level", "code", "weekday", "slot"),
     "kpi_satisfaction_by_region": ("year", "survey", "region_code"),
     "kpi_satisfaction_detail": ("year", "theme", "level", "code"),
 }
