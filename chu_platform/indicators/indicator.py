@@ -69,7 +69,8 @@ class MaskFamily(DeclaresTables):
             for name, table in {release.alias: indicator.candidate, **release.reads, **masks}.items():
                 if inputs.setdefault(name, table) is not table:
                     raise ValueError(f"{self.name}: two members read different tables under the name {name!r}")
-            if unknown := set(release.relations) - {tuple(s.columns) for s in self.systems}:
+            measures = {*release.relations, *release.relations_of_corrections}
+            if unknown := measures - {tuple(s.columns) for s in self.systems}:
                 # A relation that is left out would let masked figures be computed.
                 raise ValueError(f"{indicator.name}: {self.name} has no system of the measures {sorted(unknown)}")
         cells = " UNION ALL ".join(f"({release.cells})" for _, release in self._releases)
@@ -117,7 +118,7 @@ class MaskFamily(DeclaresTables):
     @cached_property
     def make_decisions(self) -> Callable[..., pa.Table]:
         """The function that makes the rows of `decision`, of the tables that it reads and of those last released."""
-        members, systems, repeats = self._edition_members, self._systems(), self._repeats()
+        members, systems, repeats = self._edition_members, self._systems_of_corrections(), self._repeats()
 
         def rows(mask: pa.Table, released: pa.Table, **inputs: pa.Table) -> pa.Table:
             return decide(inputs, mask, released, members, systems, repeats)
@@ -150,6 +151,19 @@ class MaskFamily(DeclaresTables):
                 [*s.relations, *(sql for _, r in self._releases for sql in r.relations.get(tuple(s.columns), ()))],
             )
             for s in self.systems
+        ]
+
+    def _systems_of_corrections(self) -> Sequence[Measures]:
+        """The systems with the relations by which a correction of a few persons could be computed."""
+        return [
+            Measures(
+                s.columns,
+                [
+                    *s.relations,
+                    *(sql for _, r in self._releases for sql in r.relations_of_corrections.get(tuple(s.columns), ())),
+                ],
+            )
+            for s in self._systems()
         ]
 
     def _repeats(self) -> Sequence[str]:
@@ -196,6 +210,9 @@ class Release:
         rules: The primary rules: which rows are masked because of their own figures.
         measures: The columns of the measures of the family.
         relations: SQL of (parent, child) pairs over the relation `cell`, by the measures for which they hold.
+        relations_of_corrections: Further relations, for editions only: where `repeats` and `cells` see to it that a
+            masked cell stands in no relation with visible ones, the mask needs none. A small correction of one cell
+            could still be computed from large ones of others.
         level: SQL of the level of a cell, over a row of the published table.
         level_columns: The columns from which the level of a cell is made.
         reads: The dimensions that the SQL of the relations reads.
@@ -214,6 +231,7 @@ class Release:
     rules: PrimaryRules
     measures: Sequence[str]
     relations: Mapping[tuple[str, ...], Sequence[str]] = field(default_factory=dict)
+    relations_of_corrections: Mapping[tuple[str, ...], Sequence[str]] = field(default_factory=dict)
     level: str = "level"
     level_columns: Sequence[str] = ()
     reads: Mapping[str, Table] = field(default_factory=dict)

@@ -517,7 +517,7 @@ kpi_attendance = Indicator(
         family=consultation_mask,
         alias="attendances",
         cells=CELLS,
-        relations={
+        relations_of_corrections={
             ("consultations",): [
                 same_period(OF_PLACE, _shown("weekday")),
                 same_period(OF_PLACE, _shown("slot")),
