@@ -9,7 +9,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from chu_platform.attack.figures import BASE, KEY_COLUMNS, MEASURES, OF_YEAR, PERIOD_COLUMNS, REPEATED, WHOLE_STAYS
-from chu_platform.attack.inputs import CONSULTATIONS, FACTS, PERSON_TABLES, ROUNDED_TABLES, Inputs, Registers, Tables
+from chu_platform.attack.inputs import FACTS, PERSON_TABLES, ROUNDED_TABLES, Inputs, Registers, Tables
 from chu_platform.catalogue import catalogue
 from chu_platform.errors import ChuError
 from chu_platform.storage.edition_manifest import editions

@@ -106,6 +106,25 @@ WEEKDAY: Final = CubeAxis(
     "CAST(isodow(f.date) AS VARCHAR)",
     order="min(isodow(f.date))",
 )
+# The slots that are delivered, by the hours in which one begins.
+SLOT_LABELS: Final = {
+    "06-13": "matin (de 8 h à 12 h)",
+    "13-20": "après-midi (de 13 h à 18 h)",
+    "20-06": "soir et nuit (de 20 h à 23 h ou à 2 h)",
+    UNKNOWN: "sans heure",
+}
+SLOT_CODE: Final = (
+    f"CASE WHEN f.start_minute IS NULL THEN '{UNKNOWN}' "
+    "WHEN f.is_night_slot OR f.start_minute >= 1200 OR f.start_minute < 360 THEN '20-06' "
+    "WHEN f.start_minute < 780 THEN '06-13' ELSE '13-20' END"
+)
+SLOT: Final = CubeAxis(
+    "creneau",
+    "Créneau",
+    f"CASE {SLOT_CODE} {' '.join(f'WHEN {code!r} THEN {label!r}' for code, label in SLOT_LABELS.items())} END",
+    SLOT_CODE,
+    order=f"min({SLOT_CODE})",
+)
 DIAGNOSES: Final = (
     CubeAxis(
         "chapitre", "Chapitre", "concat(d.chapter_code, ' – ', d.chapter_label)", "d.chapter_code", ("diagnosis",)
@@ -169,7 +188,7 @@ CUBES: Final[Sequence[Cube]] = (
         short="Consultations d’un établissement, entre deux dates",
         fact=fact_consultation,
         guard=kpi_consultation_rate_by_establishment.exact,
-        axes=(*TIME, WEEKDAY),
+        axes=(*TIME, WEEKDAY, SLOT),
         measures=(
             CONSULTATIONS,
             _count(
@@ -202,7 +221,7 @@ CUBES: Final[Sequence[Cube]] = (
         short="Mes consultations, entre deux dates",
         fact=fact_consultation,
         guard=kpi_consultation_rate_by_professional.exact,
-        axes=(*TIME, WEEKDAY),
+        axes=(*TIME, WEEKDAY, SLOT),
         measures=(CONSULTATIONS, PATIENTS),
         joins={},
         own={"professional_key": "f.professional_key"},
@@ -218,6 +237,7 @@ CUBES: Final[Sequence[Cube]] = (
         axes=(
             *TIME,
             WEEKDAY,
+            SLOT,
             *DIAGNOSES,
             CubeAxis("metier", "Profession", "p.profession_label", "p.profession_label", ("professional",)),
             CubeAxis("specialite", "Spécialité", "p.speciality_label", "p.speciality_key", ("professional",)),

@@ -37,6 +37,7 @@ CONSTANT = {
     "kpi_use_concentration": {"period_grain", "level", "code", "label"},
     "kpi_cycle": {"period_grain", "cycle", "level"},
     "kpi_prescription": {"period_grain", "level"},
+    "kpi_attendance": {"period_grain", "level", "code", "label"},
     "kpi_satisfaction_by_region": {"survey", "is_masked"},
     "kpi_satisfaction_detail": {"survey", "theme", "level", "is_masked"},
     "death_coverage": {"age_group"},

@@ -42,6 +42,7 @@ COLUMNS = {
     "kpi_prescription": [
         *[*COMMON, "level", "code", "prescriptions", "patients", "share", "consulting_patients"],
     ],
+    "kpi_attendance": [*COMMON, "level", "code", "weekday", "slot", "consultations", "events"],
     "kpi_follow_up": [
         *["period_grain", "period_start", "period_end", "is_partial", "level", "code", "stays"],
         *(

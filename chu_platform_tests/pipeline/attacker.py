@@ -38,6 +38,7 @@ USE = "kpi_use_concentration"
 # Their counts are rounded down: there is no sum between them (`chu_platform_tests/attack/test_rounded.py`).
 CYCLE = "kpi_cycle"
 PRESCRIPTION = "kpi_prescription"
+ATTENDANCE = "kpi_attendance"
 UNKNOWN = "inconnu"
 WHOLE = "Ensemble"
 PARTS = {"quarter": "month", "year": "quarter", "all": "year"}
@@ -254,8 +255,28 @@ def _whole_consultations(tables: Mapping[str, TablePair]) -> System:
         difference = (USE, grain, start, (level, f"not {code}"))
         system.add(difference, rest, masked=not seen or 0 < rest <= 10)
         system.equation(whole, [cell, difference])
-    _over_time(system)
+    _attendance(system, tables[ATTENDANCE])
+    _over_time(system, lambda c: c[0] != ATTENDANCE)
     return system
+
+
+def _attendance(system: System, pair: TablePair) -> None:
+    """Add days of the week and slots: a place is all of them; the weekend; the evening; the months of a year."""
+    _add_rows(system, pair, lambda r: (r["level"], r["code"], r["region_code"]))
+    groups: dict[tuple[str, Cell], list[Cell]] = defaultdict(list)
+    for cell in [c for c in system.number if c[0] == ATTENDANCE]:
+        _, grain, start, (level, code, region) = cell
+        place = ("total", "total") if region == "all" else ("region", region)
+        if code != "weekend":
+            groups[level, (ESTABLISHMENT, grain, start, place)].append(cell)
+        if level == "weekday" and code in "67":
+            groups["weekend", (ATTENDANCE, grain, start, ("week", "weekend", region))].append(cell)
+        if (code, region) == ("20-06", "all"):
+            groups["evening", (USE, grain, start, ("slot", "evening"))].append(cell)
+        if grain == "month":
+            groups["year", (ATTENDANCE, "year", start.replace(month=1), (level, code, region))].append(cell)
+    for (_, whole), parts in groups.items():
+        system.equation(whole, parts)
 
 
 def _patients_of_use(tables: Mapping[str, TablePair]) -> System:

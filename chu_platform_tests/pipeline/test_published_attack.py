@@ -15,6 +15,7 @@ from chu_platform.storage.lake import Lake
 from chu_platform.tables.columns import DOUBLE, LONG
 from chu_platform.tables.table import Layer
 from chu_platform_tests.pipeline.attacker import (
+    ATTENDANCE,
     CONSULTATION_DIAGNOSIS,
     CYCLE,
     ESTABLISHMENT,
@@ -48,6 +49,7 @@ WITHHELD = {
     PRESCRIPTION: {
         *("prescriptions", "patients", "share", "consulting_patients", "by_few", "place", "is_small", "is_nearly_all"),
     },
+    ATTENDANCE: {"is_small", "by_few"},
     STAY_SEX_AGE: {"standardised_intensity", "standardised_low", "standardised_high"},
 }
 SAMPLE = 4

@@ -197,7 +197,7 @@ def test_a_table_that_cannot_be_read_leaves_the_last_good_version(lake: Lake, tm
 
 def test_a_lake_without_published_tables_says_so(tmp_path: Path, lake: Lake) -> None:
     with serving(tmp_path / "empty") as portal:
-        assert "13 indicateurs n’ont pas encore été calculés" in portal.page("/")
+        assert "14 indicateurs n’ont pas encore été calculés" in portal.page("/")
         answer = portal.get("/questions/hospitalisations")
         assert (answer.status, "n’a pas encore été calculé" in answer.text) == (404, True)
         assert portal.get("/methode").status == portal.get("/recherche/diagnostics?q=a").status == 200
