@@ -80,7 +80,7 @@ def test_the_link_to_the_code_points_at_the_declaration(table: Table) -> None:
     assert variable.isidentifier()
     named_after_it = table.name.lower().startswith(file.stem.removesuffix("_scratch"))
     released_forms = (
-        *("consultation_by_speciality", "follow_up_by_outcome", "use_by_group"),
+        *("consultation_by_speciality", "follow_up_by_outcome", "use_by_group", "attendance_of_regions"),
         *("cycle_by_step", "prescription_by_group"),
     )
     assert named_after_it or table.name.startswith(released_forms), "the released forms of some indicators"
