@@ -112,6 +112,8 @@ class Figures:
             for measure in measures:
                 if measure in known:
                     self.visible[cell, measure] = known[measure]
+                elif name == ATTENDANCE and (whole := self._whole_week(cell)) is not None:
+                    self.visible[cell, measure] = whole
                 else:
                     self.masked[cell, measure] = None
             if len(known) < len(measures):
@@ -129,6 +131,11 @@ class Figures:
                 for repeated, column in repeated_by(cell):
                     if row.get(column) is not None:
                         self._recover((repeated, "consultations"), float(row[column]))
+
+    def _whole_week(self, cell: Cell) -> float | None:
+        """The consultations of a whole week of attendance that another row shows: a mask makes them no secret."""
+        is_whole = cell[3][:2] == ("week", ALL)
+        return self.visible.get((whole_place(cell), "consultations")) if is_whole else None
 
     def _recover(self, figure: Figure, value: float) -> None:
         if figure in self.masked:

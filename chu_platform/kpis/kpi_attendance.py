@@ -488,10 +488,11 @@ WEEKEND: Final = f"p.indicator = '{NAME}' AND p.level = 'week' AND p.unsafe IS N
 IN_WEEKEND: Final = "split_part(c.code, '|', 3) IN ('6', '7')"
 SAME_PLACE: Final = "split_part(p.code, '|', 1) = split_part(c.code, '|', 1)"
 # A row is shown only where the totals are that its days or slots sum to: those of its period, of its year, and, for a
-# month, of all months of the year.
+# month, of all months of the year. The whole week is the total of its period itself.
 SAME_YEAR: Final = "date_trunc('year', p.start) = date_trunc('year', c.start) AND p.grain IN ('year', c.grain)"
 REPEATS: Final = f"""
-    SELECT c.id, p.id FROM cell c JOIN cell p ON {SAME_YEAR} AND {OF_PLACE} WHERE c.indicator = '{NAME}'
+    SELECT c.id, p.id FROM cell c JOIN cell p ON {SAME_YEAR} AND {OF_PLACE}
+    WHERE c.indicator = '{NAME}' AND (c.code NOT LIKE '%|all' OR p.start = c.start OR p.grain = 'year')
     UNION ALL
     SELECT c.id, p.id FROM cell c JOIN cell p ON {SAME_YEAR} AND p.indicator = 'kpi_use_concentration'
         AND p.code = 'slot|evening'

@@ -8,6 +8,7 @@ from typing import Final
 from chu_platform.editions.tables import published_from
 from chu_platform.indicators.indicator import Indicator, Release, indicators
 from chu_platform.kpis.kpi_consultation_rate_by_establishment import kpi_consultation_rate_by_establishment
+from chu_platform.masks.consultation_mask import ATTENDANCE
 from chu_platform.tables.columns import DOUBLE, LONG, STRING, Column
 from chu_platform.tables.maintenance_policy import KEPT
 from chu_platform.tables.policies import BEFORE_RELEASE, EDITIONS
@@ -115,6 +116,8 @@ publication_coverage = Table(
         SELECT indicator, grain, level, cells, cells_masked, round(visible / nullif(shared, 0D), 3) AS visible_share
         FROM (
             SELECT l.*, CASE WHEN l.cells_masked = 0 THEN l.visible
+                             -- France and its regions are rows of one level.
+                             WHEN indicator = '{ATTENDANCE}' THEN CAST(NULL AS DOUBLE)
                              WHEN {PLACES} THEN w.attached
                              WHEN level <> 'unattached' THEN w.events END AS shared
             FROM level l LEFT JOIN whole w ON w.family = l.family AND w.grain = l.grain

@@ -267,6 +267,9 @@ def _attendance(system: System, pair: TablePair) -> None:
     for cell in [c for c in system.number if c[0] == ATTENDANCE]:
         _, grain, start, (level, code, region) = cell
         place = ("total", "total") if region == "all" else ("region", region)
+        if (level, code) == ("week", "all"):
+            # Another row shows the same figure, or it is masked there.
+            system.masked[system.number[cell]] = system.masked[system.number[ESTABLISHMENT, grain, start, place]]
         if code != "weekend":
             groups[level, (ESTABLISHMENT, grain, start, place)].append(cell)
         if level == "weekday" and code in "67":
