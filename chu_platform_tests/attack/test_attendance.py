@@ -50,7 +50,11 @@ def test_the_days_of_a_region_give_its_masked_total() -> None:
 
 
 def test_a_row_repeats_the_masked_total_of_its_period_and_of_its_year() -> None:
-    january = {"period_grain": "month", "period_start": date(2019, 1, 1), "period_end": date(2019, 2, 1)}
+    january: dict[str, Any] = {
+        "period_grain": "month",
+        "period_start": date(2019, 1, 1),
+        "period_end": date(2019, 2, 1),
+    }
     row = day(1, 20, period_consultations=60, year_consultations=700, **january)
     found = attacked(1, of([row], total(None), total(None, **january)))
     for grain in ("year", "month"):
@@ -58,7 +62,7 @@ def test_a_row_repeats_the_masked_total_of_its_period_and_of_its_year() -> None:
 
 
 def test_a_year_gives_the_day_of_its_only_masked_month() -> None:
-    months = [
+    months: list[dict[str, Any]] = [
         {"period_grain": "month", "period_start": date(2019, n, 1), "period_end": date(2019, n + 1, 1)}
         for n in range(1, 4)
     ]
