@@ -21,24 +21,28 @@ def run_attack_command(
     log_progress: Callable[[str], None],
     report: Callable[[str], None],
 ) -> bool:
-    """Run the attacks, all or those in `only`, and report each; returns whether no cell is disclosed."""
+    """Run the attacks, all or those in `only`, and report each; returns whether all cells are proved to be safe."""
     lake = Lake(lake_root(settings))
     require_known_format(lake.place)
     inputs = read_inputs(lake, earlier, insiders, log_progress)
     for name in not_understood(inputs):
         report(f"NOT ATTACKED {name}: no attack knows this table")
-    disclosed = 0
+    disclosed = undecided = 0
     for result in run_attacks(inputs, only or tuple(ATTACKS), log_progress):
         disclosed += result.disclosed
+        undecided += result.undecided
         for line in result_lines(result, full):
             report(line)
     report(f"{disclosed or 'no'} disclosed cell{'' if disclosed == 1 else 's'}")
-    return disclosed == 0
+    if undecided:
+        report(f"not proven: {undecided} undecided cell{'' if undecided == 1 else 's'}")
+    return disclosed == undecided == 0
 
 
 def result_lines(result: Result, full: bool) -> Iterator[str]:
     """The lines of one result: its numbers, an example or all keys, and what was left out."""
-    yield f"{result.number:2} {result.title}: {result.tried} cells tried, {result.disclosed} disclosed"
+    undecided = f", {result.undecided} undecided" if result.undecided else ""
+    yield f"{result.number:2} {result.title}: {result.tried} cells tried, {result.disclosed} disclosed{undecided}"
     for finding in result.found if full else result.found[:1]:
         yield f"   {'DISCLOSED' if full else 'for example'} {finding}"
     for reason in result.left_out:

@@ -20,6 +20,7 @@ class Finding:
 class Result:
     """The result of one attack: how many cells it tried, and those that are disclosed.
 
+    `undecided` of the cells are neither disclosed nor proved to be safe.
     `left_out` says why the attack could not try something that it should have tried; empty if it tried everything.
     """
 
@@ -28,13 +29,20 @@ class Result:
     tried: int
     found: Sequence[Finding] = ()
     left_out: Sequence[str] = field(default=())
+    undecided: int = 0
 
     @classmethod
     def of(
-        cls, number: int, title: str, tried: int, found: Iterable[Finding], left_out: Sequence[str] = ()
+        cls,
+        number: int,
+        title: str,
+        tried: int,
+        found: Iterable[Finding],
+        left_out: Sequence[str] = (),
+        undecided: int = 0,
     ) -> "Result":
         """The result with its findings sorted, each once."""
-        return cls(number, title, tried, sorted(set(found)), left_out)
+        return cls(number, title, tried, sorted(set(found)), left_out, undecided)
 
     @property
     def disclosed(self) -> int:

@@ -2,7 +2,7 @@
 
 Outer bounds follow from the rows one by one, with whole numbers rounded (propagation): what they fix is fixed. Linear
 programs (HiGHS) give solutions: the smallest and the largest value of a figure in all solutions found is possible, so
-one solution can prove many figures to be uncertain. Figures that neither settles get linear programs of their own.
+one solution can prove many figures to be uncertain.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 
 from chu_platform.attack.programs import Contradiction, Program
 from chu_platform.attack.system import System
-from chu_platform.attack.twins import twin_classes
 
 if TYPE_CHECKING:
-    from scipy.sparse import csr_array
+    from scipy.sparse import csc_array, csr_array
 
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]
@@ -31,8 +30,6 @@ _EQUAL: Final = 1e-4
 _MAX_PASSES: Final = 200
 # Unknowns of the components that are solved together; a larger component is solved alone.
 _BATCH: Final = 20_000
-# Entries of the rows around a figure: first few, then more.
-_NEARBY: Final = (12_000, 60_000)
 
 
 @dataclass
@@ -84,6 +81,27 @@ def propagate(matrix: "csr_array", rows: tuple[Floats, Floats], low: Floats, hig
     return Propagated(low, np.maximum(low, high), broken=False)
 
 
+@dataclass(frozen=True)
+class Reduced:
+    """The rows that bind, without the figures that are known: `rows[0] <= matrix x values <= rows[1]`."""
+
+    matrix: "csr_array"
+    rows: tuple[Floats, Floats]
+
+    @cached_property
+    def by_column(self) -> "csc_array":
+        """The matrix, stored by column."""
+        return self.matrix.tocsc()
+
+    def rows_of(self, columns: Numbers) -> Numbers:
+        """The rows of some columns."""
+        return _slices(self.by_column, columns)
+
+    def columns_of(self, rows: Numbers) -> Numbers:
+        """The columns of some rows."""
+        return _slices(self.matrix, rows)
+
+
 class Intervals:
     """The possible values of the unknowns of a system. Raises Contradiction when there is none."""
 
@@ -92,7 +110,6 @@ class Intervals:
         self.rows = system.row_bounds
         self.steps = system.step_array
         self._log = log_progress
-        self._blocks, self._measures = system.blocks, system.measures
         found = propagate(self.matrix, self.rows, *system.column_bounds, self.steps)
         if found.broken:
             raise Contradiction
@@ -100,8 +117,6 @@ class Intervals:
         # Smallest and largest value in all solutions found.
         self.seen_low = np.full(len(self.low), np.inf)
         self.seen_high = np.full(len(self.low), -np.inf)
-        # A solution, in the components for which one was looked for.
-        self._known = np.full(len(self.low), np.nan)
         self._random = np.random.default_rng(0)
         self._reduce()
 
@@ -116,7 +131,6 @@ class Intervals:
             raise Contradiction
         known.low, known.high = found.low, found.high
         known.seen_low, known.seen_high = np.full(len(low), np.inf), np.full(len(low), -np.inf)
-        known._known = np.full(len(low), np.nan)
         touched = np.isin(self.components, np.unique(self.components[columns]))
         known._reduce()
         known.settle(touched)
@@ -152,146 +166,14 @@ class Intervals:
     @property
     def equations(self) -> "csr_array":
         """The rows that are equations, without the figures that are known."""
-        return self._matrix[self._rows[1] - self._rows[0] < _EQUAL]
+        low, high = self.reduced.rows
+        return self.reduced.matrix[high - low < _EQUAL]
 
     def _rounded(self, columns: Numbers) -> Floats:
         """The value of columns that have only one."""
         step = self.steps[columns]
         size = np.where(step > 0, step, 1.0)
         return np.where(step > 0, np.round(self.seen_low[columns] / size) * size, self.seen_low[columns])
-
-    def narrow(self, columns: Numbers, need: float, ceiling: float) -> NDArray[np.bool_]:
-        """Which of the columns have an interval below `need`, or can only be below `ceiling`; shape (unknowns,)."""
-        columns_of = self.low, self.high, self.steps
-        twins = twin_classes(self._matrix, self._rows, columns_of, self._blocks, self._measures)
-        chosen = columns[np.unique(twins[columns], return_index=True)[1]]
-        self._log(f"{len(columns)} figures in {len(chosen)} classes of twins")
-        exposed = np.zeros(len(self.low), np.bool_)
-        exposed[self._narrow_alone(chosen, need, ceiling)] = True
-        wanted = np.zeros(len(self.low), np.bool_)
-        wanted[columns] = True
-        return wanted & np.isin(twins, twins[exposed])
-
-    def _narrow_alone(self, columns: Numbers, need: float, ceiling: float) -> Numbers:
-        """The columns that `narrow` finds, each tried by itself."""
-        hopeless = (self.high - self.low < need - _MOVED) | (self.high < ceiling - _MOVED)
-        found = [columns[hopeless[columns]]]
-        left = columns[~hopeless[columns]]
-        wanted = _Wanted(self, need, ceiling, np.isin(np.arange(len(self.low)), left))
-        left = wanted.open(left)
-        if len(left):
-            self._solve(left, -np.ones(len(left)))
-        for size in _NEARBY:
-            found.append(self._look_nearby(left, size, wanted))
-            left = wanted.open(np.setdiff1d(left, found[-1]))
-        for number in np.unique(self.components[left]):
-            part = np.flatnonzero(self.components == number)
-            inside = left[self.components[left] == number]
-            self._widen(inside, self._rows_of(part), part, wanted)
-            found.append(wanted.open(inside))
-        return np.concatenate(found)
-
-    def _look_nearby(self, columns: Numbers, size: int, wanted: "_Wanted") -> Numbers:
-        """Look at `size` entries of the rows around each column; returns the columns that are too narrow.
-
-        If a column can move far enough while all figures far away keep the values of a solution, it is wide; and so are
-        many of those around it. If the rows around it alone bound it, it is narrow: with all rows, it is at least as
-        narrow.
-        """
-        found = []
-        for number, column in enumerate(columns.tolist(), 1):
-            if wanted.is_open(column):
-                rows, part = self._surroundings(column, size)
-                self._widen(np.array([column]), self._rows_of(part), part, wanted)
-                if wanted.is_open(column) and wanted.is_too_narrow(self._bounds(column, rows, part)):
-                    found.append(column)
-            if number % 500 == 0:
-                self._log(f"{len(wanted.open(columns[number:]))} figures are not settled yet")
-        return np.array(found, np.int64)
-
-    def _widen(self, columns: Numbers, rows: Numbers, part: Numbers, wanted: "_Wanted") -> None:
-        """Look for solutions in which figures of `part` are as large as wanted, as many as possible in each solution.
-
-        Each of `columns` is then made as large and as small as possible by itself.
-        """
-        goals = np.full(len(part), np.inf)
-        inside = np.flatnonzero(wanted.is_wanted[part])
-        goals[inside] = np.maximum(wanted.goals(part[inside]), self._known[part[inside]])
-        program = self._program(rows, part, np.minimum(self.high[part], goals))
-        weight = self._random.exponential(size=len(part)) + 0.1
-        inside = inside[np.isin(part[inside], wanted.open(part[inside]))]
-        solutions = [self._known[part]]
-        while len(inside):
-            goal = np.zeros(len(part))
-            goal[inside] = weight[inside]
-            solutions.append(self._see(part, program.largest(goal)))
-            still = inside[np.isin(part[inside], wanted.open(part[inside]))]
-            if len(still) == len(inside):
-                break
-            inside = still
-        for column in columns.tolist():
-            goal = np.where(part == column, 1.0, 0.0)
-            solutions += [self._see(part, program.largest(goal))] if wanted.is_open(column) else []
-            solutions += [self._see(part, program.largest(-goal))] if wanted.is_open(column) else []
-        # The mean of solutions is one, and far from most bounds, so that figures can move.
-        self._known[part] = np.mean(solutions, axis=0)
-
-    def _program(self, rows: Numbers, part: Numbers, high: Floats) -> Program:
-        """The program of some rows and columns; the other columns keep the values of the known solution."""
-        known = self._known[part]
-        outside = self._known.copy()
-        outside[part] = 0.0
-        constant = self._matrix[rows] @ outside
-        matrix = self._matrix[rows][:, part]
-        # The known solution may break rows by the slack of the solver: it must stay possible.
-        now = matrix @ known
-        limits = np.minimum(self._rows[0][rows] - constant, now), np.maximum(self._rows[1][rows] - constant, now)
-        high = np.minimum(high, self.low[part] + self._large)
-        return Program(matrix, limits, np.minimum(self.low[part], known), np.maximum(high, known))
-
-    def _see(self, part: Numbers, values: Floats) -> Floats:
-        """Take note of a solution, and give it back."""
-        self.seen_low[part] = np.minimum(self.seen_low[part], values)
-        self.seen_high[part] = np.maximum(self.seen_high[part], values)
-        return values
-
-    def _has_moved(self, columns: Numbers) -> NDArray[np.bool_]:
-        """Which columns have two possible values."""
-        moved: NDArray[np.bool_] = self.seen_high[columns] - self.seen_low[columns] > _MOVED
-        return moved
-
-    def _rows_of(self, part: Numbers) -> Numbers:
-        """The rows of some columns."""
-        return np.unique(_slices(self._by_column, part))
-
-    def _surroundings(self, column: int, most: int) -> tuple[Numbers, Numbers]:
-        """The rows around a column, nearest first, up to a size; and their columns in order."""
-        rows: dict[int, None] = {}
-        columns = {column: None}
-        by_column = self._by_column
-        front, size = [column], 0
-        while front and size < most:
-            reached = []
-            for at in front:
-                for row in by_column.indices[by_column.indptr[at] : by_column.indptr[at + 1]].tolist():
-                    if row in rows or size >= most:
-                        continue
-                    rows[row] = None
-                    inside = self._matrix.indices[self._matrix.indptr[row] : self._matrix.indptr[row + 1]].tolist()
-                    size += len(inside)
-                    reached += [c for c in inside if c not in columns]
-                    columns |= dict.fromkeys(inside)
-            front = reached
-        return np.array(list(rows), np.int64), np.array(sorted(columns), np.int64)
-
-    def _bounds(self, column: int, rows: Numbers, part: Numbers) -> tuple[float, float]:
-        """The smallest and the largest value of a column, given some rows."""
-        high = np.minimum(self.high[part], self.low[part] + self._large)
-        limits = self._rows[0][rows], self._rows[1][rows]
-        program = Program(self._matrix[rows][:, part], limits, self.low[part], high)
-        at = int(np.searchsorted(part, column))
-        goal = np.where(part == column, 1.0, 0.0)
-        return float(program.largest(-goal)[at]), float(program.largest(goal)[at])
 
     def _reduce(self) -> None:
         """Leave out the figures that are known, and the rows that hold for all values within the bounds."""
@@ -306,13 +188,11 @@ class Intervals:
         least, most = activity(matrix, self.low, self.high)
         binds = (least < rows[0] - _TOLERANCE) | (most > rows[1] + _TOLERANCE)
         used = np.flatnonzero(binds & (np.diff(matrix.indptr) > 0))
-        self._matrix = matrix[used]
-        self._rows = rows[0][used], rows[1][used]
-        self._by_column = self._matrix.tocsc()
-        self.components = components_of(self._matrix)
-        free = np.bincount(self._matrix.indices, minlength=len(self.low)) == 0
+        self.reduced = Reduced(matrix[used], (rows[0][used], rows[1][used]))
+        self.components = components_of(self.reduced.matrix)
+        free = np.bincount(self.reduced.matrix.indices, minlength=len(self.low)) == 0
         self.seen_low[free] = self.low[free]
-        self.seen_high[free] = np.minimum(self.high[free], self.low[free] + self._large)
+        self.seen_high[free] = self.highest[free]
 
     def _solve(self, columns: Numbers, weight: Floats, near: bool = False) -> None:
         """The solution with the largest weighted sum of columns, for the components of the columns.
@@ -331,17 +211,30 @@ class Intervals:
     def _solve_batch(self, columns: Numbers, weight: Floats, near: bool) -> None:
         part = np.flatnonzero(np.isin(self.components, np.unique(self.components[columns])))
         places = np.searchsorted(part, columns)
-        rows = self._rows_of(part)
-        low, high = self.low[part], np.minimum(self.high[part], self.low[part] + self._large)
+        rows = self.reduced.rows_of(part)
+        low, high = self.low[part], self.highest[part]
         if near:
             low[places] = np.maximum(low[places], self.seen_low[columns] - _LITTLE)
             high[places] = np.minimum(high[places], self.seen_high[columns] + _LITTLE)
         goal = np.zeros(len(part))
         goal[places] = weight
-        limits = self._rows[0][rows], self._rows[1][rows]
-        values = self._see(part, Program(self._matrix[rows][:, part], limits, low, high).largest(goal))
-        before = self._known[part]
-        self._known[part] = np.where(np.isnan(before), values, (before + values) / 2)
+        limits = self.reduced.rows[0][rows], self.reduced.rows[1][rows]
+        self.see(part, Program(self.reduced.matrix[rows][:, part], limits, low, high).largest(goal))
+
+    def see(self, part: Numbers, values: Floats) -> None:
+        """Take note of the values of some columns in a solution."""
+        self.seen_low[part] = np.minimum(self.seen_low[part], values)
+        self.seen_high[part] = np.maximum(self.seen_high[part], values)
+
+    def _has_moved(self, columns: Numbers) -> NDArray[np.bool_]:
+        """Which columns have two possible values."""
+        moved: NDArray[np.bool_] = self.seen_high[columns] - self.seen_low[columns] > _MOVED
+        return moved
+
+    @property
+    def highest(self) -> Floats:
+        """The upper bounds, without those above which no figure needs to be known."""
+        return np.minimum(self.high, self.low + self._large)
 
     @cached_property
     def _large(self) -> float:
@@ -351,37 +244,12 @@ class Intervals:
         return float(2 * finite.max() + 1000) if len(finite) else 1000.0
 
 
-@dataclass
-class _Wanted:
-    """How far figures must be able to move: by `need`, and up to `ceiling`."""
-
-    intervals: Intervals
-    need: float
-    ceiling: float
-    is_wanted: NDArray[np.bool_]
-
-    def open(self, columns: Numbers) -> Numbers:
-        """The columns that no solution has shown to be wide enough."""
-        low, high = self.intervals.seen_low[columns], self.intervals.seen_high[columns]
-        wide: NDArray[np.bool_] = (high - low >= self.need - _MOVED) & (high >= self.ceiling - _MOVED)
-        return columns[~wide]
-
-    def is_open(self, column: int) -> bool:
-        """Whether no solution has shown a column to be wide enough."""
-        return len(self.open(np.array([column]))) > 0
-
-    def goals(self, columns: Numbers) -> Floats:
-        """The value from which each of the columns is wide enough."""
-        return np.maximum(self.intervals.seen_low[columns] + self.need, self.ceiling)
-
-    def is_too_narrow(self, bounds: tuple[float, float]) -> bool:
-        """Whether a figure with these bounds is too narrow."""
-        return bounds[1] < self.ceiling - _MOVED or bounds[1] - bounds[0] < self.need - _MOVED
-
-
-def _slices(matrix: "csr_array", columns: Numbers) -> Numbers:
-    """The rows of some columns of a matrix that is stored by column."""
-    found: Numbers = np.concatenate([matrix.indices[matrix.indptr[c] : matrix.indptr[c + 1]] for c in columns.tolist()])
+def _slices(matrix: "csr_array | csc_array", numbers: Numbers) -> Numbers:
+    """The indices in some rows of a matrix (columns, if it is stored by column), in order, each once."""
+    starts, ends = matrix.indptr[numbers], matrix.indptr[numbers + 1]
+    length = ends - starts
+    first = np.repeat(starts - np.cumsum(length) + length, length)
+    found: Numbers = np.unique(matrix.indices[first + np.arange(length.sum())]).astype(np.int64)
     return found
 
 

@@ -8,6 +8,7 @@ from chu_platform.attack.findings import Result
 from chu_platform.attack.groups import is_computable
 from chu_platform.attack.inputs import CONSULTATIONS
 from chu_platform.attack.knowledge import Knowledge
+from chu_platform.attack.proofs import Goal, Proofs
 from chu_platform.attack.rounded import known_too_well
 
 _CONTRADICTION = "the published figures contradict each other: the system has no solution"
@@ -46,7 +47,13 @@ def narrow_intervals(knowledge: Knowledge) -> Result:
     if intervals is None:
         return Result.of(7, title, len(primary) + rounded, too_well, [_CONTRADICTION])
     columns = np.array(list(dict.fromkeys(system.unknown[f] for f in primary)), np.int64)
-    exposed = intervals.narrow(columns, float(SMALL), SMALL + 1.0)
-    narrow = [figure for figure in primary if exposed[system.unknown[figure]]]
-    found = [finding(cell, f"interval of {measure}") for cell, measure in narrow]
-    return Result.of(7, title, len(primary) + rounded, [*found, *too_well])
+    # The true values are a solution from which others are found; what is possible does not depend on it.
+    goal = Goal(float(SMALL), SMALL + 1.0)
+    proofs = Proofs(intervals, system, system.values(truth), goal, knowledge.log_progress)
+    verdict = proofs.judge(columns)
+    exposed, unknown = set(verdict.narrow.tolist()), set(verdict.undecided.tolist())
+    found = [
+        finding(cell, f"interval of {measure}") for cell, measure in primary if system.unknown[cell, measure] in exposed
+    ]
+    undecided = sum(system.unknown[figure] in unknown for figure in primary)
+    return Result.of(7, title, len(primary) + rounded, [*found, *too_well], undecided=undecided)

@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,6 +34,8 @@ INFINITE = float("inf")
 _ROUNDING = 1e-6
 # Days of a stay: no longer, an attacker supposes, and drops this rule, as the others, if visible rows contradict it.
 LONGEST_STAY = 366
+# The table and the key of a row, without its period.
+Kin = tuple[str, tuple[str, ...]]
 # Rows of one kind (such as patients <= events) hold if they hold in all visible rows.
 Rule = tuple[str, Sequence[tuple[Figure, float]], float, float]
 
@@ -60,6 +63,8 @@ class System:
     high: list[float] = field(default_factory=list)
     steps: list[float] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+    # Cells of one level below one whole, of all periods: union of sets, each with the next one on the way to its name.
+    _families: dict[Kin, Kin] = field(default_factory=dict)
     # The first figure of each column, and the columns of figures that are part of a mean.
     _figures: list[Figure] = field(default_factory=list)
     _means: dict[Figure, int] = field(default_factory=dict)
@@ -115,6 +120,44 @@ class System:
         self._starts.append(len(self._columns))
         self._row_low.append(low - constant)
         self._row_high.append(high - constant)
+
+    def add_family(self, cells: Iterable[Cell]) -> None:
+        """Note that cells are parts of one whole."""
+        kin = [self._family(cell) for cell in cells]
+        for one, other in pairwise(kin):
+            self._families[self._family_of(other)] = self._family_of(one)
+
+    def _family(self, cell: Cell) -> Kin:
+        return self._family_of((cell[0], cell[3]))
+
+    def _family_of(self, kin: Kin) -> Kin:
+        while (above := self._families.get(kin, kin)) != kin:
+            self._families[kin] = self._families.get(above, above)
+            kin = above
+        return kin
+
+    @property
+    def cells(self) -> Numbers:
+        """The row of a table of each column by number: that of the first figure for which it stands."""
+        numbers: dict[Cell, int] = {}
+        return np.array([numbers.setdefault(cell, len(numbers)) for cell, _ in self._figures], np.int64)
+
+    @property
+    def kin(self) -> Numbers:
+        """The table and key of each column by number: the same for all periods and measures."""
+        numbers: dict[Kin, int] = {}
+        return np.array([numbers.setdefault((cell[0], cell[3]), len(numbers)) for cell, _ in self._figures], np.int64)
+
+    @property
+    def families(self) -> Numbers:
+        """The family of each column by number: cells that are parts of the same wholes, of all periods."""
+        numbers: dict[Kin, int] = {}
+        return np.array([numbers.setdefault(self._family(cell), len(numbers)) for cell, _ in self._figures], np.int64)
+
+    @property
+    def years(self) -> Numbers:
+        """The year of each column, 0 for those of all years."""
+        return np.array([cell[2].year if cell[2] else 0 for cell, _ in self._figures], np.int64)
 
     @property
     def rows(self) -> int:
@@ -187,6 +230,8 @@ def build(figures: Figures, hierarchies: Hierarchies, apart: Collection[Cell] = 
     for group in groups:
         if group.kind in hold:
             _add_group(system, group)
+            if _is_family(group):
+                system.add_family(group.parts)
     rules = [rule for cell in _with_unknowns(system) for rule in _rules(cell, figures, hierarchies)]
     false = _contradicted(figures, hierarchies)
     for kind, terms, low, high in rules:
@@ -270,6 +315,12 @@ def _add_group(system: System, group: Group) -> None:
             for part in parts:
                 if part[0] not in system.repeats and (part in system.unknown or whole in system.unknown):
                     system.add_row([(whole, 1.0), (part, -1.0)], 0.0, INFINITE)
+
+
+def _is_family(group: Group) -> bool:
+    """Whether the parts are rows of one level and period. Codes without category are parts of each chapter."""
+    rest = sum(part[3][:1] == (NO_CATEGORY,) for part in group.parts)
+    return rest < 2 and all(part[:3] == group.whole[:3] or part[0] != group.whole[0] for part in group.parts)
 
 
 def _exists(system: System, figure: Figure) -> bool:

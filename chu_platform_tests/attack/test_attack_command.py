@@ -7,6 +7,7 @@ import pytest
 
 from chu_platform.attack import attack_command, run_attacks
 from chu_platform.attack.attack_command import result_lines, run_attack_command
+from chu_platform.attack.findings import Result
 from chu_platform.attack.inputs import ROUNDED_TABLES
 from chu_platform.attack.reading import read_inputs, tables_in
 from chu_platform.settings import Settings
@@ -72,3 +73,16 @@ def test_editions_are_read_from_a_folder(made: Home) -> None:
         *("kpi_deaths_by_month", "kpi_deaths_by_region", "kpi_mortality", "kpi_satisfaction_by_region"),
         "kpi_satisfaction_detail",
     }
+
+
+def test_an_undecided_cell_is_no_success(made: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    undecided = Result(7, "intervals", tried=12, undecided=1)
+    monkeypatch.setattr(attack_command, "run_attacks", lambda *_: iter([undecided]))
+    lines: list[str] = []
+    settings = Settings(_env_file=None, home=made.folder)
+    assert not run_attack_command(settings, [7], [], 1, False, lambda _: None, lines.append)
+    assert lines[-3:] == [
+        " 7 intervals: 12 cells tried, 0 disclosed, 1 undecided",
+        "no disclosed cells",
+        "not proven: 1 undecided cell",
+    ]

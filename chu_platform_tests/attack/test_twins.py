@@ -6,6 +6,7 @@ import pytest
 from chu_platform.attack import Inputs
 from chu_platform.attack.intervals import Intervals
 from chu_platform.attack.knowledge import Knowledge
+from chu_platform.attack.proofs import Goal, Proofs
 from chu_platform.attack.system import build
 from chu_platform.attack.twins import twin_classes
 from chu_platform_tests.attack.zone import DIAGNOSES, PLACES, place, table, zone
@@ -80,7 +81,9 @@ def test_cells_solved_together_have_the_intervals_that_each_has_alone(seed: int)
         intervals = Intervals(system)
         intervals.settle()
         columns = np.unique(list(system.unknown.values()))
-        fixed, narrow = intervals.is_fixed, intervals.narrow(columns, 10.0, 11.0)
+        verdict = Proofs(intervals, system, None, Goal(10.0, 11.0)).judge(columns)
+        assert not len(verdict.undecided)
+        fixed, narrow = intervals.is_fixed, np.isin(np.arange(len(intervals.low)), verdict.narrow)
         found.append(
             {f: (fixed[c], narrow[c], fixed[c] and round(intervals.low[c], 6)) for f, c in system.unknown.items()}
         )
