@@ -12,6 +12,7 @@ cheap to expensive:
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
 from typing import Final
@@ -31,9 +32,8 @@ _BROKEN: Final = 1e-5
 # Families of fewer unknowns move in all years at once.
 _SMALL_FAMILY: Final = 300
 _FEW_YEARS: Final = 3
-# Solutions for many figures are sought as long as each proves so many, and such a share of the open ones.
+# Solutions for many figures of a part are sought as long as each proves such a share of the open ones.
 _WORTH_SHARE: Final = 0.005
-_WORTH_WHOLE: Final = 0.15
 # Figures of a part that are tried by themselves, and how many of them in vain.
 _SINGLES: Final = 200
 _IN_VAIN: Final = 8
@@ -42,7 +42,7 @@ _SMALL_COMPONENT: Final = 400
 # Seconds for single figures. What is then left is undecided.
 MOST_SECONDS: Final = 3600.0
 # Progress is printed so often (in single figures, in families).
-_OFTEN: Final = 100
+_OFTEN: Final = 50
 
 
 @dataclass(frozen=True)
@@ -143,13 +143,14 @@ class Proofs:
         broken = np.flatnonzero((values < low - _BROKEN) | (values > high + _BROKEN))
         numbers = intervals.components
         wrong = np.unique(numbers[intervals.reduced.columns_of(broken)])
+        self._has_base = ~np.isin(numbers, wrong)
         for number in wrong.tolist():
             part = np.flatnonzero(numbers == number)
             if self._wanted[part].any():
-                piece = _Piece(intervals, part, None)
-                # Near the start: as few values as possible go below or above it.
-                self._base[part] = piece.largest(np.where(self._wanted[part], -1.0, 0.0))
-        seen = np.flatnonzero(self._wanted)
+                with suppress(Contradiction, Unsolved):
+                    piece = _Piece(intervals, part, None)
+                    self._know(piece, piece.largest(np.where(self._wanted[part], -1.0, 0.0)))
+        seen = np.flatnonzero(self._wanted & self._has_base)
         intervals.see(seen, self._base[seen])
 
     # Parts.
@@ -158,7 +159,7 @@ class Proofs:
         """Look for solutions in which the figures of one family move."""
         order = np.argsort(self._families, kind="stable")
         starts = np.flatnonzero(np.diff(self._families[order], prepend=-1))
-        is_free = ~self._intervals.is_fixed
+        is_free = ~self._intervals.is_fixed & self._has_base
         for number, family in enumerate(np.split(order, starts[1:]), 1):
             members = family[is_free[family]]
             if len(self._open(members)):
@@ -186,19 +187,19 @@ class Proofs:
 
     def _move(self, inside: Numbers, part: Numbers) -> None:
         """Look for solutions in which figures of a part move, and many of `inside` are small or large."""
-        try:
+        # If the solver fails, nothing more is proved.
+        with suppress(Contradiction, Unsolved):
             piece = _Piece(self._intervals, part, self._base)
             self._raise(piece, inside)
-        except (Contradiction, Unsolved):
-            return  # nothing is proved
-        in_vain = 0
-        for column in self._random.permutation(self._open(inside))[:_SINGLES].tolist():
-            if not len(self._open(np.array([column]))):
-                continue
-            self._see(piece, piece.largest(piece.weight(np.array([column]))))
-            in_vain = in_vain + 1 if len(self._open(np.array([column]))) else 0
-            if in_vain == _IN_VAIN:
-                break
+            in_vain = 0
+            for column in self._random.permutation(self._open(inside))[:_SINGLES].tolist():
+                one = np.array([column])
+                if not len(self._open(one)):
+                    continue
+                self._see(piece, piece.largest(piece.weight(one), only_goal_changed=True))
+                in_vain = in_vain + 1 if len(self._open(one)) else 0
+                if in_vain == _IN_VAIN:
+                    break
 
     def _raise(self, piece: "_Piece", inside: Numbers) -> None:
         """Look for solutions in which many of `inside` are small, then for some in which many are large."""
@@ -227,6 +228,13 @@ class Proofs:
         if piece.holds(values):
             self._intervals.see(piece.part, values)
 
+    def _know(self, piece: "_Piece", values: Floats) -> None:
+        """Take note of a solution of whole components, if it is one, and go on from it."""
+        if piece.holds(values):
+            self._intervals.see(piece.part, values)
+            self._base[piece.part] = values
+            self._has_base[piece.part] = True
+
     # Whole components.
 
     def _settle(self, part: Numbers) -> tuple[Numbers, Numbers]:
@@ -244,48 +252,52 @@ class Proofs:
 
     def _raise_all(self, piece: "_Piece") -> None:
         """Raise as many figures as possible in the whole component, and let families move from there."""
-        self._see(piece, piece.largest(-piece.weight(self._open(piece.part))))
-        while len(left := self._open(piece.part)):
-            values = self._raised(piece, left, self._weights())
-            self._see(piece, values)
-            if piece.holds(values):
-                self._base[piece.part] = values
-            self._move_families()
-            if len(left) - len(self._open(piece.part)) < _WORTH_WHOLE * len(left):
-                break
+        left = self._open(piece.part)
+        self._see(piece, piece.largest(-piece.weight(left)))
+        self._know(piece, self._raised(piece, left, self._weights()))
+        self._move_families()
 
     # Single figures.
 
     def _try_each(self, piece: "_Piece") -> tuple[Numbers, Numbers]:
-        left = self._random.permutation(self._open(piece.part))
-        narrow, undecided = [], []
-        piece.limit(np.zeros(0, np.int64), np.zeros(0))
+        """Prove or refute each open figure of a component by itself; gives the too narrow and the undecided ones."""
         begun = monotonic()
-        for number, column in enumerate(left.tolist(), 1):
-            one = np.array([column])
-            if not len(self._open(one)):
-                continue
-            if monotonic() - begun > self._most_seconds:
-                undecided.append(column)
-                continue
-            try:
+        if piece.is_limited:
+            # With the limits of the last solution, it is still possible, and each goal takes few steps from it.
+            for _, one in self._one_by_one(piece, begun):
+                with suppress(Contradiction, Unsolved):
+                    self._know(piece, piece.largest(piece.weight(one), only_goal_changed=True))
+                self._move_around(one)
+            piece.limit(np.zeros(0, np.int64), np.zeros(0))
+        narrow = []
+        for column, one in self._one_by_one(piece, begun):
+            # What the solver fails at stays open.
+            with suppress(Contradiction, Unsolved):
                 if self._is_narrow(piece, one):
                     narrow.append(column)
-                elif len(self._open(one)):
-                    undecided.append(column)
+                    self._wanted[column] = False
                 else:
                     self._move_around(one)
-            except (Contradiction, Unsolved):
-                undecided.append(column)
-            if number % _OFTEN == 0:
-                seconds = (monotonic() - begun) * (len(left) - number) / number
-                self._say(f", about {seconds:.0f} s left for {len(left) - number} by themselves")
-        return np.array(narrow, np.int64), np.array(undecided, np.int64)
+        return np.array(narrow, np.int64), self._open(piece.part)
+
+    def _one_by_one(self, piece: "_Piece", begun: float) -> Iterator[tuple[int, Numbers]]:
+        """The open figures of a component, as long as there is time."""
+        left = self._random.permutation(self._open(piece.part)).tolist()
+        for number, column in enumerate(left):
+            if number % _OFTEN == _OFTEN - 1:
+                still = len(self._open(piece.part))
+                seconds = (monotonic() - begun) * still / max(len(left) - still, 1)
+                self._say(f", about {seconds:.0f} s left")
+            if monotonic() - begun > self._most_seconds:
+                return
+            one = np.array([column])
+            if len(self._open(one)):
+                yield column, one
 
     def _move_around(self, one: Numbers) -> None:
         """Let the family of a figure move that is large in the known solution: others may be large in place of it."""
         family, year = self._families[one][0], self._years[one][0]
-        members = np.flatnonzero((self._families == family) & ~self._intervals.is_fixed)
+        members = np.flatnonzero((self._families == family) & ~self._intervals.is_fixed & self._has_base)
         if len(self._open(members)):
             for inside, part in self._parts(members):
                 if year in self._years[inside] and len(self._open(inside)):
@@ -301,9 +313,7 @@ class Proofs:
             self._see(piece, values)
             low = values[at]
         values = piece.largest(piece.weight(one), only_goal_changed=True)
-        self._see(piece, values)
-        if piece.holds(values):
-            self._base[piece.part] = values
+        self._know(piece, values)
         return not self._goal.reached(low, values[at])[0]
 
 
@@ -335,6 +345,8 @@ class _Piece:
         self._low, self._high = low, high
         self._least = low if base is None else base[part]
         self._program = Program(self._matrix, limits, low, high)
+        # Whether some columns have limits beside their bounds.
+        self.is_limited = False
 
     def places(self, columns: Numbers) -> Numbers:
         """Where some columns are in the part."""
@@ -350,6 +362,7 @@ class _Piece:
         """Let some columns be at most so large, and the others as large as their bounds say."""
         high = self._high.copy()
         at = self.places(columns)
+        self.is_limited = len(at) > 0
         high[at] = np.clip(most, self._least[at], high[at])
         self._program.bound(self._low, high)
 

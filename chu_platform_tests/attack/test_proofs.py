@@ -46,8 +46,9 @@ def categories_by_year(seed: int) -> tuple[Knowledge, Floats]:
     true = {}
     for cell, measure in knowledge.system.unknown:
         level, code = cell[3]
-        if (figures := exact.get((level, code, starts.index(cell[2])))) is not None:
-            true[cell, measure] = float(figures[measure])
+        key = (level, code, starts.index(cell[2]))
+        if key in exact:
+            true[cell, measure] = float(exact[key][measure])
     return knowledge, knowledge.system.values(true)
 
 
