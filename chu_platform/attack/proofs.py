@@ -131,9 +131,9 @@ class Proofs:
         return columns[~self._goal.reached(low, high)]
 
     def _say(self, more: str = "") -> None:
-        proved = self._all - len(self._open())
-        share = 100 * proved // max(self._all, 1)
-        self._log(f"intervals: {proved} of {self._all} figures proved ({share} %){more}")
+        settled = self._all - len(self._open())
+        share = 100 * settled // max(self._all, 1)
+        self._log(f"intervals: {settled} of {self._all} figures settled ({share} %){more}")
 
     def _find_base(self) -> None:
         """Look for a solution in the components in which the start is none."""
