@@ -160,7 +160,11 @@ def test_a_row_that_shows_what_another_table_masks_is_found() -> None:
 
 def sums(*, with_form: bool = True) -> pa.Table:
     """Totals of two years, and forms: nine of 2020 are masked, so it has at least 29, and 2019 at most 30."""
-    whole = {"period_grain": "all", "period_start": date(2019, 1, 1), "period_end": date(2021, 1, 1)}
+    whole: dict[str, Any] = {
+        "period_grain": "all",
+        "period_start": date(2019, 1, 1),
+        "period_end": date(2021, 1, 1),
+    }
     both = ("form", "B")
     return table(
         PRESCRIPTION,
