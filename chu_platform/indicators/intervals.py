@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 ALPHA: Final = 0.05
+SHARE_DECIMALS: Final = 10
 # Variance of the median of some independent standard normal values, by their number (David & Nagaraja, Order
 # Statistics, 2003, table of moments).
 MEDIAN_VARIANCE: Final = {3: 0.44867, 4: 0.29820, 5: 0.28683}
@@ -118,7 +119,8 @@ def share_followed(days: Sequence[int], happened: Sequence[bool]) -> tuple[float
 
     `days` is the day of the event or, where none `happened`, the last day observed, for each unit; at least one. Returns
     share, lower and upper limit: Greenwood's variance on the log-log scale (Kalbfleisch & Prentice 2002). Limits are
-    NaN for a share of 0 or 1, of which this variance says nothing.
+    NaN for a share of 0 or 1, of which this variance says nothing. All three have ten decimals: the last bits of NumPy's
+    logarithms depend on the processor, and equal rows must be equal on every machine.
     """
     from scipy.stats import CensoredData, ecdf
 
@@ -129,7 +131,7 @@ def share_followed(days: Sequence[int], happened: Sequence[bool]) -> tuple[float
     with np.errstate(divide="ignore", invalid="ignore"):
         limits = surviving.confidence_interval(1 - ALPHA, method="log-log")
     share, low, high = (1 - f.probabilities[-1] for f in (surviving, limits.high, limits.low))
-    return float(share), float(low), float(high)
+    return round(float(share), SHARE_DECIMALS), round(float(low), SHARE_DECIMALS), round(float(high), SHARE_DECIMALS)
 
 
 def usual_count(counts: Floats, exposures: Floats, exposure: Floats) -> Floats:
