@@ -28,12 +28,12 @@ from chu_platform.automation.following import FOLLOWING, REPORTS_LAST, first_run
 from chu_platform.automation.jobs import CARE_DATABASE, READING, REPORTS, reading_job_name, tables_read_from
 from chu_platform.automation.waits import MAX_ATTEMPTS, WAITS
 from chu_platform.catalogue import catalogue
-from chu_platform.compat.run_launcher import starts_runs_elsewhere
 from chu_platform.errors import ChuError
 from chu_platform.graph.asset_keys import key_of
 from chu_platform.graph.assets import partition_range_tags
 from chu_platform.graph.dagster_instance import FINISHED
 from chu_platform.graph.outdated import LakeState, outdated
+from chu_platform.graph.run_launcher import starts_runs_elsewhere
 from chu_platform.ingest.care_tables import CARE_DATABASE_NAME
 from chu_platform.ingest.delivered import delivered_rows
 from chu_platform.ingest.files import MAX_SKEW_SECONDS, PackScan, scan_pack

@@ -68,20 +68,20 @@ COUNTS: Final = f"""
         SELECT {PERIOD}, count(*) AS every, count(*) FILTER (isodow(day) >= 6) AS weekend,
             histogram(isodow(day)) AS of_day
         FROM every_day GROUP BY ALL
-    ), bounds AS (SELECT min(date) AS first, max(date) AS last FROM consultation)
+    ), covered AS (SELECT max(date) AS last_day, min(date) AS first_day FROM consultation)
     SELECT {KEY}, coalesce(consultations, 0) AS consultations, period_consultations,
         CASE WHEN level = 'weekday' THEN of_day[code::BIGINT] WHEN code = 'weekend' THEN weekend ELSE every END AS days,
         -- The year of the last month is incomplete, and that of the first day if it is not the first day of the year.
-        if(year(period_start) < year(last) AND make_date(year(period_start), 1, 1) >= first, year_consultations, NULL)
-            AS year_consultations,
-        if(year(period_start) < year(last) AND make_date(year(period_start), 1, 1) >= first,
+        if(year(period_start) < year(last_day) AND make_date(year(period_start), 1, 1) >= first_day,
+            year_consultations, NULL) AS year_consultations,
+        if(year(period_start) < year(last_day) AND make_date(year(period_start), 1, 1) >= first_day,
             date_diff('day', make_date(year(period_start), 1, 1), make_date(year(period_start) + 1, 1, 1)), NULL)
             AS year_days
     FROM cell LEFT JOIN counted USING ({KEY}) LEFT JOIN whole USING ({PERIOD}, region_code)
         LEFT JOIN days USING ({PERIOD})
         LEFT JOIN annual ON annual.region_code = cell.region_code AND annual.year = year(period_start)
             AND annual.slot = if(level = 'slot', code, '')
-        CROSS JOIN bounds
+        CROSS JOIN covered
     """
 SOURCES: Final = (
     CONSULTATIONS,

@@ -33,7 +33,8 @@ def test_it_makes_all_that_depends_on_months_in_order() -> None:
     assert {t.name for t in tables if t.layer is Layer.KPIS} == {
         t.name
         for t in catalogue()
-        if t.layer is Layer.KPIS and re.search("consultation|hospital|follow_up|use|cycle|prescription", t.name)
+        if t.layer is Layer.KPIS
+        and re.search("consultation|hospital|follow_up|use|cycle|prescription|attendance", t.name)
     }
     assert patient in tables and not {fact_death, DEATHS} & {*tables}
     made: set[object] = set()

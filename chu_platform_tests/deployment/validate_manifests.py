@@ -16,7 +16,7 @@ from unittest import mock
 import dagster as dg
 import yaml
 
-from chu_platform.compat.run_launcher import starts_runs_elsewhere
+from chu_platform.graph.run_launcher import starts_runs_elsewhere
 from chu_platform.settings import PROJECT
 
 VERSIONS: Final = ("1.32", "latest")

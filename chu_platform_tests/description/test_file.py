@@ -89,7 +89,7 @@ def test_the_portal_alone_says_what_to_do_without_the_file(tmp_path: Path) -> No
 def test_the_main_job_writes_the_file(made: Home) -> None:
     settings = Settings(home=made.folder)
     assert (settings.lake_folder / IN_LAKE).is_file()
-    assert len(read_catalogue(settings.lake_folder, settings.work_folder).questions) == 14
+    assert len(read_catalogue(settings.lake_folder, settings.work_folder).questions) == 16
 
 
 FORBIDDEN = (

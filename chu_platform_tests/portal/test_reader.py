@@ -197,7 +197,7 @@ def test_a_table_that_cannot_be_read_leaves_the_last_good_version(lake: Lake, tm
 
 def test_a_lake_without_published_tables_says_so(tmp_path: Path, lake: Lake) -> None:
     with serving(tmp_path / "empty") as portal:
-        assert "14 indicateurs n’ont pas encore été calculés" in portal.page("/")
+        assert "16 indicateurs n’ont pas encore été calculés" in portal.page("/")
         answer = portal.get("/questions/hospitalisations")
         assert (answer.status, "n’a pas encore été calculé" in answer.text) == (404, True)
         assert portal.get("/methode").status == portal.get("/recherche/diagnostics?q=a").status == 200
@@ -229,9 +229,11 @@ def test_a_failed_check_and_a_late_table_are_said_on_home_and_page(lake: Lake) -
         assert labels == [
             *([text] for text in (good, good, failed, failed, failed, good, late, remark)),
             *([text] for text in (good, good, failed, good, remark)),
+            *([text] for text in (good, failed, good)),
         ]
         stays = (
-            "Hospitalisations, Hospitalisations par diagnostic, Hospitalisations par sexe et âge et Suites des séjours"
+            "Hospitalisations, Hospitalisations par diagnostic, Hospitalisations par sexe et âge, Suites des séjours "
+            "et Cycles de soins"
         )
         assert f"En échec : {stays} ; " in home
         assert "alcul en retard : Décès par région ; " in home and " ; 2 avec une remarque à lire" in home
@@ -250,7 +252,7 @@ def test_without_checks_nothing_is_said_to_be_controlled(lake: Lake) -> None:
         pq.write_table(pa.Table.from_pylist([], check_result.schema), write.rows / write.new_name("rows.parquet"))
         commit_written(lake, check_result, write, None, {"run": "r", "asset": "reports/check_result", "read": {}})
     with serving(lake.root) as portal:
-        assert [e.text for e in portal.page("/").all(".badge")] == ["? Pas encore contrôlé"] * 13
+        assert [e.text for e in portal.page("/").all(".badge")] == ["? Pas encore contrôlé"] * 16
         assert "Aucun contrôle de cet indicateur n’est publié." in portal.page("/questions/hospitalisations")
 
 
