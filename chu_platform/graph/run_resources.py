@@ -11,6 +11,7 @@ from chu_platform.interrupts import Interrupts
 from chu_platform.private_folders import protect_folders
 from chu_platform.pseudonymisation.keyed_hash import PseudonymKey
 from chu_platform.pseudonymisation.lake_key import lake_key
+from chu_platform.pseudonymisation.lake_oppositions import lake_oppositions
 from chu_platform.settings import Settings
 from chu_platform.storage.lake import Lake
 from chu_platform.storage.operations import DELTA_RS, Operations
@@ -76,8 +77,8 @@ class RunResources:
 
     @property
     def oppositions(self) -> Oppositions:
-        """The list of persons of whom no row is kept, as it is now."""
-        return Oppositions(self.settings.secrets_folder)
+        """The list of persons of whom no row is kept, as it is now. Raises ChuError if it is gone."""
+        return lake_oppositions(self.lake, self.settings.secrets_folder)
 
     @cached_property
     def engine(self) -> "Engine":

@@ -19,6 +19,7 @@ from chu_platform.ingest.dump_files import the_dump
 from chu_platform.ingest.oppositions import Oppositions
 from chu_platform.ingest.persons import Kind
 from chu_platform.private_folders import ONLY_OWNER
+from chu_platform.pseudonymisation.lake_oppositions import lake_oppositions
 from chu_platform.rights.case import Case, cases_folder, close_case, keep_case, open_cases
 from chu_platform.rights.certificate import sign
 from chu_platform.rights.main_job import run_main_job
@@ -39,12 +40,14 @@ CERTIFICATES = "certificates"
 def erase(settings: Settings, request: Request | None, by: str, report: Callable[[str], None]) -> Sequence[Path]:
     """Fulfil a request, after those that were interrupted; returns the files of the certificates.
 
-    Without a request, only interrupted ones are fulfilled. Raises ChuError if a table cannot be made, or if the persons
-    are still found somewhere.
+    Without a request, only interrupted ones are fulfilled. Raises ChuError if a table cannot be made, if the persons
+    are still found somewhere, or if the list of earlier requests is gone.
     """
     lake = Lake(lake_root(settings))
     with exclusive(settings):
         lake.prepare()
+        # A new list would hide that the one of earlier requests is gone.
+        lake_oppositions(lake, settings.secrets_folder)
         if request is not None:
             _enter(settings, lake, request, by)
         cases = open_cases(settings)
@@ -79,6 +82,11 @@ def _fulfil(settings: Settings, lake: Lake, case: Case, report: Callable[[str], 
         purged = purge_history(lake, tables_of_kinds(case.kinds), report)
         forget_copies(settings, report)
         purge_temporary(settings, lake)
+        if not case.held:
+            report(
+                "WARNING no row of the lake is of the persons of this request: either they were erased before, or the "
+                "number or the name is wrong"
+            )
         searched, holders = _search(settings, lake, case, report)
         statement = _statement(settings, lake, case, purged, searched, holders)
         sign(settings.secrets_folder, statement, certificate)
