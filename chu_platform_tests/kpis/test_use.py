@@ -176,14 +176,17 @@ def can_be_few(consultations: Sequence[Mapping[str, Any]], number: int) -> bool:
     last = seen[ranked[number - 1]].total()
     certain = [p for p in ranked if seen[p].total() > last]
     tied = [p for p in ranked if seen[p].total() == last]
+    needed = number - len(certain)
+    touched = Counter(d for p in tied for d in seen[p])
     doctors = sorted({d for p in (*certain, *tied) for d in seen[p]})
-    for pair in [*combinations(doctors, 2), *((d, d) for d in doctors)]:
-        for kept in (pair, pair[:1]):
-            chosen = certain + sorted(tied, key=lambda p: -sum(seen[p][d] for d in {*kept}))[: number - len(certain)]
-            total = sum((seen[p] for p in chosen), Counter())
-            most = max(*total.values(), *(seen[p].total() for p in chosen))
-            if len(total) < 3 or most > 0.85 * total.total():
-                return True
+    # Two professionals can have all tied patients of a group only if so many saw one of them.
+    pairs = [(one, other) for one, other in combinations(doctors, 2) if touched[one] + touched[other] >= needed]
+    for kept in [*pairs, *((one,) for one in doctors)]:
+        chosen = certain + sorted(tied, key=lambda p: -sum(seen[p][d] for d in kept))[:needed]
+        total = sum((seen[p] for p in chosen), Counter())
+        most = max(*total.values(), *(seen[p].total() for p in chosen))
+        if len(total) < 3 or most > 0.85 * total.total():
+            return True
     return False
 
 
