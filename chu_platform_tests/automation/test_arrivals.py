@@ -139,7 +139,7 @@ def test_the_key_may_be_with_the_runs_alone(sensor: Sensor, monkeypatch: pytest.
                 tick = defined.get_sensor_def("arriving_files").evaluate_tick(context)
                 cursor = tick.cursor
                 requested[where] += [request.job_name for request in tick.run_requests or ()]
-    assert requested == {"here": [], "elsewhere": ["read_files_by_month"]}
+    assert requested == {"here": [], "elsewhere": ["follow_by_month"]}
 
 
 def test_an_incomplete_file_does_not_delay_other_files(sensor: Sensor) -> None:
