@@ -96,7 +96,7 @@ def test_the_access_rights_are_those_of_the_policies(folder: Path) -> None:
     assert counted["analyste"] == expected(Profile.ANALYST)
     assert counted["gestionnaire des données"] == expected(Profile.STEWARD)
     assert counted["exploitant"] == [0, 0, 0]
-    assert counted["directeur d’établissement"] == expected(Profile.HEAD) == [0, 1, 0]
+    assert counted["directeur d’établissement"] == expected(Profile.HEAD) == [0, 2, 0]
     own = rows_of(shown, "Accords du profil « clinicien »")
     assert [row[3] for row in own] == ["lignes de ses propres sites, cellules de 1 à 10 masquées"]
 
