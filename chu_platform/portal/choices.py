@@ -215,9 +215,11 @@ def options(
     """What a parameter can be, as groups of (value, label); of places and diagnoses those that a list can hold.
 
     Only what is published: a choice that leads nowhere is not offered. With an X, places and diagnoses are those of its
-    values of the parameters that have few.
+    values of the parameters that have few, and regions those of its values of all others.
     """
-    few = [c for p in question.parameters if p.value_labels and p is not parameter for c in p.columns]
+    is_region = list(parameter.columns) == ["region_code"]
+    others = [p for p in question.parameters if p is not parameter]
+    few = [c for p in others if p.value_labels or is_region for c in p.columns]
     same = {c: x[c] for c in few if x and c in x}
     key = ("options", question.slug, parameter.name, *same.values())
     return snapshot.once(key, lambda: _options(snapshot, question, parameter, same))
@@ -264,9 +266,11 @@ def _options(
             value = f"{r['profession']}{parameter.separator}{r['speciality']}"
             found.setdefault(r["profession"], []).append((value, r["speciality"]))
         return list(found.items())
+    equal = " AND ".join(["true", *(f"{sql_name(c)} = ${c}" for c in same)])
     rows = snapshot.rows(
-        f"SELECT DISTINCT region_code, region_label FROM {table} "
-        "ORDER BY region_code <> 'all', region_code = '99', strip_accents(region_label)"
+        f"SELECT DISTINCT region_code, region_label FROM {table} WHERE {equal} "
+        "ORDER BY region_code <> 'all', region_code = '99', strip_accents(region_label)",
+        {**same},
     )
     return [("", [(r["region_code"], french.capital(r["region_label"])) for r in rows])]
 
