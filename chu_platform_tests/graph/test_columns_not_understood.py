@@ -66,6 +66,8 @@ def test_a_column_of_a_file(tmp_path: Path, wrong: str, column: str) -> None:
 
 
 def test_a_column_of_a_database_table(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
+    # Connections of earlier tests may not be closed yet, and a template must have none.
+    postgres._psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'care'")
     postgres._psql("CREATE DATABASE odd TEMPLATE care")
     settings = Settings(_env_file=None, home=tmp_path, postgres_url=SecretStr(postgres.url("odd")))
     connection = psycopg2.connect(postgres.url("odd"))
