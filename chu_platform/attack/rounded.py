@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from chu_platform.attack.figures import ALL, FEWEST, LARGEST_SHARE, SMALL, Cell, Figures
 from chu_platform.attack.findings import Finding
@@ -21,9 +21,6 @@ from chu_platform.attack.inputs import (
 from chu_platform.attack.knowledge import Knowledge
 from chu_platform.attack.rounded_facts import Behind, Row, behind
 from chu_platform.attack.rounded_sums import STEP, RoundedSums
-
-if TYPE_CHECKING:
-    pass
 
 KEYS: Final = {CYCLE: ("cycle", "level", "code"), PRESCRIPTION: ("level", "code")}
 # The rounded count of which a published figure is the whole.
