@@ -90,7 +90,7 @@ class MartTable:
     @property
     def readable(self) -> Sequence[Column]:
         """The columns that its readers may read."""
-        return [c for c in self.columns if not (self.of_professionals and c.name == self.own)]
+        return [c for c in self.columns if all(g.columns is None or c.name in g.columns for g in self.grants)]
 
     @property
     def readable_key(self) -> Sequence[str]:
@@ -187,4 +187,11 @@ def every_mart_table() -> Sequence[MartTable]:
 
 def _grants(table: Table, profiles: Sequence[Profile]) -> Sequence[Grant]:
     grants = table.access.grants if table.access else ()
-    return [g for g in grants if g.profile in profiles]
+    return [_without_pseudonym(table, g) for g in grants if g.profile in profiles]
+
+
+def _without_pseudonym(table: Table, grant: Grant) -> Grant:
+    """The grant as a mart gives it: own counts without the column that tells whose they are."""
+    if grant.rows is not RowsOf.OWN_COUNTS:
+        return grant
+    return replace(grant, columns=[c.name for c in table.columns if c.name != grant.own])

@@ -200,7 +200,7 @@ def _rights(mart: Mart, tables: Sequence[MartTable]) -> Iterator[str]:
     groups = ", ".join(sql_name(group_of(profile)) for profile in PROFILES[mart])
     yield f"GRANT USAGE ON SCHEMA {schema} TO {groups}"
     for table in tables:
-        yield from _readers(_place(table), table.grants, table)
+        yield from _readers(_place(table), table.grants)
         if table.indicator:
             yield from (f"GRANT SELECT ON {schema}.{sql_name(view_name(table))} TO {_group(g)}" for g in table.grants)
     for axis in AXES:
@@ -218,13 +218,10 @@ def _axis_grants(axis: Axis, tables: Sequence[MartTable]) -> Sequence[Grant]:
     return list(dict.fromkeys(replace(g, rows=RowsOf.EVERYBODY, own=None, columns=None) for g in grants))
 
 
-def _readers(place: str, grants: Sequence[Grant], table: MartTable | None = None) -> Iterator[str]:
+def _readers(place: str, grants: Sequence[Grant]) -> Iterator[str]:
     """The rights on a table, and which rows each profile reads, unless everybody reads all of it."""
     for grant in grants:
-        listed = grant.columns
-        if listed is None and table and table.of_professionals:
-            listed = [c.name for c in table.readable]
-        columns = f" ({_names(listed)})" if listed is not None else ""
+        columns = f" ({_names(grant.columns)})" if grant.columns is not None else ""
         yield f"GRANT SELECT{columns} ON {place} TO {_group(grant)}"
     if all(g.profile is Profile.PUBLIC and g.rows is RowsOf.EVERYBODY for g in grants):
         return
