@@ -19,7 +19,13 @@ from chu_platform.indicators.intervals import Floats, garwood, wilson
 from chu_platform.indicators.rates import LEVEL_COLUMNS, PERIOD_COLUMNS, finite, visits
 from chu_platform.indicators.use_of_care import LATEST_WHOLE_YEAR, WILSON
 from chu_platform.masks.consultation_mask import ATTENDANCE, consultation_mask
-from chu_platform.periods.consultation_contributors import PLACES_OF_VERSIONS
+from chu_platform.periods.consultation_contributors import (
+    NAMED_PLACES,
+    NUMBERED_PLACES,
+    PLACES_OF_VERSIONS,
+    TOTAL_CELL,
+    UNATTACHED_CELL,
+)
 from chu_platform.periods.dim_period import dim_period
 from chu_platform.recomputation.attendance_figures import COUNTS, ROWS, SOURCES, recomputed_attendance
 from chu_platform.recomputation.recomputation import InputSet, Recomputation
@@ -35,7 +41,7 @@ from chu_platform.tables.policies import BEFORE_RELEASE, exact_of_heads
 from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import ALL, UNKNOWN
 from chu_platform.tables.table import Layer, Layout, Table, Zone
-from chu_platform.tables.versions import IS_NEWEST, valid_on
+from chu_platform.tables.versions import valid_on
 
 NAME: Final = ATTENDANCE
 # By code: from Monday on. Codes of slots are the hours in which one begins.
@@ -55,9 +61,6 @@ MOMENTS: Final = 32
 SLOT: Final = """CASE WHEN start_minute IS NULL THEN 3 WHEN start_minute >= 1200 OR start_minute < 360 OR is_night_slot THEN 2
                         WHEN start_minute < 780 THEN 0 ELSE 1 END"""
 MOMENT: Final = f"4 * (datediff(date, {MONDAY}) % 7) + {SLOT}"
-# Numbers of two cells that are no place: the numbers of places begin with 4.
-TOTAL_CELL: Final = "0L"
-UNATTACHED_CELL: Final = "1L"
 
 
 def _of_slot(column: str) -> str:
@@ -77,13 +80,7 @@ def _counts(periods: Periods) -> str:
             LEFT JOIN spell t ON t.professional_key = c.professional_key AND {valid_on("c.date", "t")}
             GROUP BY c.professional_key, t.valid_from, c.month, c.moment
         ),
-        -- The cells of each version have numbers: those of one level have the same rest of a division by four.
-        cell AS (
-            SELECT *, 4 * dense_rank() OVER (ORDER BY establishment_key) AS establishment,
-                   4 * dense_rank() OVER (ORDER BY department_code) + 1 AS department,
-                   4 * dense_rank() OVER (ORDER BY region_key) + 2 AS region
-            FROM located
-        ),
+        {NUMBERED_PLACES},
         place AS (
             -- The places of a professional at a time, each once: several establishments may be in one region.
             SELECT professional_key, valid_from, cell, CAST(sum(weight) AS DECIMAL(20, 12)) AS weight
@@ -114,15 +111,7 @@ def _counts(periods: Periods) -> str:
             FROM ({periods.expand("monthly", "cell_moment, consultations, events")}
             ) GROUP BY cell_moment, grain, start
         ),
-        name AS (
-            SELECT establishment AS cell, 'establishment' AS level, establishment_key AS code, establishment_label AS label
-            FROM cell WHERE {IS_NEWEST}
-            UNION ALL
-            SELECT department, 'department', department_code, min(department_label)
-            FROM cell GROUP BY department, department_code
-            UNION ALL SELECT region, 'region', region_key, min(region_label) FROM cell GROUP BY region, region_key
-            UNION ALL SELECT {TOTAL_CELL}, 'total', 'total', 'Ensemble des consultations'
-            UNION ALL SELECT {UNATTACHED_CELL}, 'unattached', 'unattached', 'Consultations non rattachées'
+        name AS ({NAMED_PLACES}
         )
         SELECT p.period_grain, p.period_start, p.period_end, p.is_partial, m.level, m.code, m.label,
                CAST(n.moment div 4 + 1 AS STRING) AS weekday, {_of_slot("n.moment")} AS slot, n.consultations, n.events

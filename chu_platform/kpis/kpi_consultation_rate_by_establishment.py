@@ -32,9 +32,13 @@ from chu_platform.masks.consultation_mask import TOTAL, consultation_mask
 from chu_platform.periods.consultation_contributors import (
     ALWAYS,
     BY_PLACE,
+    NAMED_PLACES,
+    NUMBERED_PLACES,
     PART,
     PLACES,
     PLACES_OF_VERSIONS,
+    TOTAL_CELL,
+    UNATTACHED_CELL,
     consultation_contributors,
     released,
 )
@@ -55,7 +59,7 @@ from chu_platform.tables.period_sql import Periods
 from chu_platform.tables.policies import exact_of_sites
 from chu_platform.tables.rows import Query
 from chu_platform.tables.table import Layer, Layout, Table, Zone
-from chu_platform.tables.versions import IS_NEWEST, valid_on
+from chu_platform.tables.versions import valid_on
 
 NAME: Final = BY_PLACE
 CONSULTED: Final = Count("consultations", "consultations")
@@ -66,23 +70,12 @@ RULES: Final = PrimaryRules(
     contributors=True,
 )
 
-# Numbers of two cells that are no place, as BIGINT: the numbers of places begin with 4.
-TOTAL_CELL: Final = "0L"
-UNATTACHED_CELL: Final = "1L"
-
 
 def _counts(periods: Periods) -> str:
     return f"""
         WITH {visits(periods, "{consultation}", ["professional_key", "date"])},
         {PLACES_OF_VERSIONS},
-        -- The cells of each version have numbers: those of one level have the same rest of a division by four.
-        cell AS (
-            SELECT *, 4 * dense_rank() OVER (ORDER BY establishment_key) AS establishment,
-                   4 * dense_rank() OVER (ORDER BY department_code) + 1 AS department,
-                   4 * dense_rank() OVER (ORDER BY region_key) + 2 AS region,
-                   CASE WHEN part IS NOT NULL THEN 4 * dense_rank() OVER (ORDER BY part) + 3 END AS part_cell
-            FROM located
-        ),
+        {NUMBERED_PLACES},
         worker AS (
             SELECT professional_key, row_number() OVER (ORDER BY professional_key) AS professional
             FROM (SELECT DISTINCT professional_key FROM {{consultation}})
@@ -112,18 +105,10 @@ def _counts(periods: Periods) -> str:
         counted AS (
             {counts_by_period("placed", ["events", "consultations"])}
         ),
-        name AS (
-            SELECT establishment AS cell, 'establishment' AS level, establishment_key AS code, establishment_label AS label
-            FROM cell WHERE {IS_NEWEST}
-            UNION ALL
-            SELECT department, 'department', department_code, min(department_label)
-            FROM cell GROUP BY department, department_code
-            UNION ALL SELECT region, 'region', region_key, min(region_label) FROM cell GROUP BY region, region_key
+        name AS ({NAMED_PLACES}
             UNION ALL
             SELECT part_cell, '{PART}', part, concat(min(establishment_label), ' : ', min(department_label))
             FROM cell WHERE part IS NOT NULL GROUP BY part_cell, part
-            UNION ALL SELECT {TOTAL_CELL}, 'total', 'total', 'Ensemble des consultations'
-            UNION ALL SELECT {UNATTACHED_CELL}, 'unattached', 'unattached', 'Consultations non rattachées'
         )
         SELECT p.period_grain, p.period_start, p.period_end, p.is_partial, m.level, m.code, m.label,
                n.consultations, CAST(n.events AS DOUBLE) AS events, n.patients, b.base_patients, b.patient_years

@@ -26,7 +26,7 @@ from chu_platform.tables.policies import BEFORE_RELEASE
 from chu_platform.tables.rows import Query
 from chu_platform.tables.spark_sql import UNKNOWN, WHOLE_PROFESSION
 from chu_platform.tables.table import Layer, Layout, Table, Zone
-from chu_platform.tables.versions import FIRST_DAY, LAST_DAY, valid_on
+from chu_platform.tables.versions import FIRST_DAY, IS_NEWEST, LAST_DAY, valid_on
 
 BY_PLACE: Final = "kpi_consultation_rate_by_establishment"
 BY_DIAGNOSIS: Final = "kpi_consultation_rate_by_diagnosis"
@@ -78,6 +78,30 @@ PLACES_OF_VERSIONS: Final = f"""
             JOIN {{bridge}} w ON w.professional_key = t.professional_key
             JOIN located e ON e.establishment_key = w.establishment_key AND {valid_on("t.valid_from", "e")}
         )"""
+
+# Numbers of two cells that are no place, as BIGINT: the numbers of places begin with 4.
+TOTAL_CELL: Final = "0L"
+UNATTACHED_CELL: Final = "1L"
+# SQL of a common table expression after these: of each version of an establishment the numbers of its places. Those of
+# one level have the same rest of a division by four.
+NUMBERED_PLACES: Final = """
+        cell AS (
+            SELECT *, 4 * dense_rank() OVER (ORDER BY establishment_key) AS establishment,
+                   4 * dense_rank() OVER (ORDER BY department_code) + 1 AS department,
+                   4 * dense_rank() OVER (ORDER BY region_key) + 2 AS region,
+                   CASE WHEN part IS NOT NULL THEN 4 * dense_rank() OVER (ORDER BY part) + 3 END AS part_cell
+            FROM located
+        )"""
+# SQL: level, code and label of each number, without those of parts.
+NAMED_PLACES: Final = f"""
+            SELECT establishment AS cell, 'establishment' AS level, establishment_key AS code, establishment_label AS label
+            FROM cell WHERE {IS_NEWEST}
+            UNION ALL
+            SELECT department, 'department', department_code, min(department_label)
+            FROM cell GROUP BY department, department_code
+            UNION ALL SELECT region, 'region', region_key, min(region_label) FROM cell GROUP BY region, region_key
+            UNION ALL SELECT {TOTAL_CELL}, 'total', 'total', 'Ensemble des consultations'
+            UNION ALL SELECT {UNATTACHED_CELL}, 'unattached', 'unattached', 'Consultations non rattachées'"""
 
 
 def released(levels: Mapping[str, Sequence[str]], grain: str = "period_grain") -> str:
