@@ -9,15 +9,14 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from chu_platform.indicators.event_lists import Numbers
 from chu_platform.sdc.primary_rules import FEWEST_CONTRIBUTORS, LARGEST_SHARE
 from chu_platform.sdc.suppression_rules import SMALL_CELL
 
 STEP: Final = 20
 # A group of fewer persons is not released.
 FEWEST_PERSONS: Final = STEP
-Numbers = NDArray[np.int64]
 
 
 def at_least(count: str) -> str:

@@ -9,9 +9,10 @@ import pyarrow as pa
 from chu_platform.dimensions.dim_diagnosis import dim_diagnosis
 from chu_platform.dimensions.professional_history import professional_history
 from chu_platform.facts.fact_cycle import BETWEEN, LENGTH, LONGEST, TO_STAY, fact_cycle
+from chu_platform.indicators.event_lists import Numbers, lists_of, with_figures
 from chu_platform.indicators.indicator import FreeRange, Indicator, Release, Summary
 from chu_platform.indicators.rates import LEVEL_COLUMNS, PERIOD_COLUMNS
-from chu_platform.indicators.rounded_counts import STEP, Numbers, are_few, at_least, is_nearly_all
+from chu_platform.indicators.rounded_counts import STEP, are_few, at_least, is_nearly_all
 from chu_platform.indicators.use_of_care import LATEST_WHOLE_YEAR
 from chu_platform.masks.consultation_mask import consultation_mask
 from chu_platform.masks.cycle_mask import cycle_mask
@@ -109,20 +110,11 @@ def _steps(periods: Periods) -> str:
 
 def _with_figures(grouped: pa.Table) -> pa.Table:
     """Replace the steps of each group by their figures."""
-    lists = [[_numbers(one) for one in grouped.column(name)] for name in LISTS]
+    kinds = (grouped["cycle"].to_pylist(), grouped["level"].to_pylist())
     found = [
-        _figures(cycle, level, *steps)
-        for cycle, level, *steps in zip(grouped["cycle"].to_pylist(), grouped["level"].to_pylist(), *lists, strict=True)
+        _figures(cycle, level, *steps) for cycle, level, *steps in zip(*kinds, *lists_of(grouped, LISTS), strict=True)
     ]
-    grouped = grouped.drop_columns(list(LISTS))
-    for column in FIGURES:
-        grouped = grouped.append_column(column.name, pa.array([one[column.name] for one in found], column.type))
-    return grouped
-
-
-def _numbers(values: pa.ListScalar) -> Numbers:
-    numbers: Numbers = values.values.cast(pa.int64()).to_numpy(zero_copy_only=False)
-    return numbers
+    return with_figures(grouped, LISTS, FIGURES, found)
 
 
 def _figures(

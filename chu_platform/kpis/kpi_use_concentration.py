@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from chu_platform import french
 from chu_platform.facts.fact_consultation import fact_consultation
+from chu_platform.indicators.event_lists import Numbers, lists_of, with_figures
 from chu_platform.indicators.indicator import FreeRange, Indicator, Release, Summary
 from chu_platform.indicators.intervals import wilson
 from chu_platform.indicators.rates import LEVEL_COLUMNS, PERIOD_COLUMNS, finite, visits
@@ -44,7 +45,6 @@ SLOTTED: Final = f"""(
             FROM {{consultation}})"""
 # What is counted of the groups of patients and slots, and of which of them.
 GROUPS: Final = ("new", "returning", "evening", "night", *(f"top_{q}" for q in MOST_FREQUENT))
-Numbers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 
@@ -78,17 +78,8 @@ def _counts(periods: Periods) -> str:
 
 def _with_use(counted: pa.Table) -> pa.Table:
     """Replace the consultations of each period by the figures of their patients and slots."""
-    lists = [[_numbers_of(one) for one in counted.column(name)] for name in LISTS]
-    found = [_use_of(*consultations) for consultations in zip(*lists, strict=True)]
-    counted = counted.drop_columns(list(LISTS))
-    for column in FIGURES:
-        counted = counted.append_column(column.name, pa.array([figures[column.name] for figures in found], column.type))
-    return counted
-
-
-def _numbers_of(values: pa.ListScalar) -> Numbers:
-    numbers: Numbers = values.values.cast(pa.int64()).to_numpy(zero_copy_only=False)
-    return numbers
+    found = [_use_of(*consultations) for consultations in zip(*lists_of(counted, LISTS), strict=True)]
+    return with_figures(counted, LISTS, FIGURES, found)
 
 
 def _use_of(who: Numbers, by_whom: Numbers, first_seen: Numbers, slots: Numbers) -> Mapping[str, float]:
