@@ -19,10 +19,11 @@ import yaml
 from chu_platform.indicators.indicator import GRAIN
 from chu_platform.marts.content import Mart, MartTable, mart_tables
 from chu_platform.marts.schema import ViewColumn, view_columns, view_name
-from chu_platform.marts.semantics import ONE_CELL, is_year, value_labels
+from chu_platform.marts.semantics import ONE_CELL, value_labels
 from chu_platform.marts.server import ReaderAddress
 from chu_platform.tables.columns import BOOLEAN, DATE, DOUBLE, INTEGER, LONG, STRING, WEIGHT
 from chu_platform.tables.indicator_questions import IndicatorQuestion
+from chu_platform.tables.period_sql import YEAR
 
 Document = Mapping[str, Any]
 TITLE: Final = "Indicateurs publiés du CHU"
@@ -145,11 +146,7 @@ def _dataset(asked: _Question) -> Document:
 
 def _time(asked: _Question) -> ViewColumn:
     """The column of the time of a row: its year, campaign or first day."""
-    columns = asked.columns
-    return (
-        next((c for c in columns.values() if c.column and is_year(c.column)), None)
-        or columns["year" if "year" in columns else "period_start"]
-    )
+    return asked.columns[YEAR if YEAR in asked.columns else "period_start"]
 
 
 def _charts(asked: _Question) -> Mapping[str, Document]:

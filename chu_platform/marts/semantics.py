@@ -105,7 +105,7 @@ def _dimension(column: Column, question: IndicatorQuestion | None = None) -> Doc
         "expr": column.name,
         "type": "categorical",
     }
-    if is_year(column):
+    if _is_year(column):
         found |= {
             "expr": f"make_date({column.name}, 1, 1)",
             "type": "time",
@@ -137,10 +137,10 @@ def _measured(table: MartTable) -> Sequence[Column]:
 
 def _time_column(table: MartTable) -> str:
     """The column of the time of a cell."""
-    return next(c.name for c in table.columns if is_year(c) or c.name == "period_start")
+    return next(c.name for c in table.columns if _is_year(c) or c.name == "period_start")
 
 
-def is_year(column: Column) -> bool:
+def _is_year(column: Column) -> bool:
     """Whether it is the year of a table by year. The campaign of a survey is text: it may be two years."""
     return column.name == YEAR and column.type == INTEGER
 
